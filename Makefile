@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+#
+# chancat: GNU make 4 or later. `make` builds the two programs, `make help` lists the rest.
+#
+# From outside:  CC CFLAGS LDFLAGS LDLIBS PKG_CONFIG AR   PREFIX DESTDIR BINDIR MANDIR
+#   V=1                          show the commands
+#   DEVELOPER=1                  many warnings, each an error
+#   SANITIZE=address,undefined   (or thread) build and test with these sanitizers
+#   INSTALL_DEPS=true            `check`, `lint` and `demo` install nothing
+# Each combination of compiler, DEVELOPER and SANITIZE has its own directory, build/<variant>, and
+# nothing is written anywhere else.
+
+VERSION = 0.1.0
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+MANDIR     ?= $(PREFIX)/share/man
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+DEVELOPER  ?=
+SANITIZE   ?=
+V          ?=
+INSTALL_DEPS ?= contrib/install-deps
+
+# --- variant ----------------------------------------------------------------------------------
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+developer := $(filter-out 0,$(DEVELOPER))
+compiler := $(notdir $(firstword $(CC)))
+VARIANT := $(or $(subst $(space),-,$(strip $(filter-out cc gcc,$(compiler)) \
+	$(if $(developer),developer) $(subst $(comma),-,$(SANITIZE)))),default)
+B := build/$(VARIANT)
+
+# --- flags ------------------------------------------------------------------------------------
+
+# The systems not listed show everything when no standard is asked for.
+features_Linux  := -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE
+features_Darwin := -D_DARWIN_C_SOURCE
+features := $(features_$(shell uname -s))
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow
+ifneq ($(developer),)
+warnings += -Werror -Wconversion -Wsign-conversion -Wdouble-promotion -Wformat=2 -Wundef -Wvla \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wredundant-decls \
+	-Wnested-externs -Wpointer-arith -Wcast-align -Wcast-qual -Wwrite-strings \
+	-Wimplicit-fallthrough -Wswitch -Wunused-macros -Wdate-time
+endif
+
+ifneq ($(SANITIZE),)
+sanitize := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+# $(call library,pkg-config name,plain flag): without pkg-config the plain flag must do.
+library_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
+library_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null || echo $(2))
+
+libraries := libcurl jansson libmicrohttpd sqlite3
+library_includes := $(call library_cflags,$(libraries))
+jansson_libs := $(call library_libs,jansson,-ljansson)
+client_libs := $(call library_libs,libcurl,-lcurl) $(jansson_libs)
+server_libs := $(call library_libs,libmicrohttpd,-lmicrohttpd) \
+	$(call library_libs,sqlite3,-lsqlite3) $(jansson_libs)
+cmocka_includes := $(call library_cflags,cmocka)
+cmocka_libs := $(call library_libs,cmocka,-lcmocka)
+
+own_cppflags := -Isrc $(features) -DCHANCAT_VERSION='"$(VERSION)"' $(library_includes)
+own_cflags := -std=c17 -pthread $(warnings) $(sanitize)
+test_cppflags := -Itests $(cmocka_includes)
+
+compile = $(CC) $(own_cppflags) $(extra_cppflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
+link = $(CC) -pthread $(sanitize) $(CFLAGS) $(LDFLAGS)
+
+ifeq ($(filter-out 0,$(V)),)
+quiet = @printf '  %-7s %s\n' $(1) '$(if $(2),$(2),$(@:$(B)/%=%))';
+endif
+
+# --- files ------------------------------------------------------------------------------------
+
+common_c := $(wildcard src/common/*.c)
+client_c := $(filter-out src/client/main.c,$(wildcard src/client/*.c))
+server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
+fault_c  := $(wildcard tests/fault/*.c)
+unit_c   := $(wildcard tests/unit/test_*.c)
+support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
+headers  := $(wildcard src/*/*.h tests/*/*.h)
+all_c    := $(wildcard src/*/*.c tests/*/*.c)
+e2e      := $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))
+
+object = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+# A unit test of the server says so by what it includes; all others are linked with the client.
+unit_server_c := $(if $(unit_c),$(shell grep -l '^\#include "server/' $(unit_c)))
+unit_program = $(patsubst tests/unit/%.c,$(B)/tests/%,$(1))
+unit_programs := $(call unit_program,$(unit_c))
+faultd := $(if $(fault_c),$(B)/faultd)
+programs := $(B)/chancat $(B)/chancatd
+
+# --- build ------------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(programs) ## build chancat and chancatd into build/<variant> (the default)
+
+$(B)/chancat: $(call object,src/client/main.c) $(B)/client.a $(B)/common.a
+	$(call quiet,LINK)$(link) -o $@ $^ $(client_libs) $(LDLIBS)
+
+$(B)/chancatd: $(call object,src/server/main.c) $(B)/server.a $(B)/common.a
+	$(call quiet,LINK)$(link) -o $@ $^ $(server_libs) $(LDLIBS)
+
+$(B)/faultd: $(call object,$(fault_c)) $(B)/common.a
+	$(call quiet,LINK)$(link) -o $@ $^ $(jansson_libs) $(LDLIBS)
+
+# Archives, so that a test which defines a module's functions itself gets its own.
+$(B)/common.a: $(call object,$(common_c))
+$(B)/client.a: $(call object,$(client_c))
+$(B)/server.a: $(call object,$(server_c))
+$(B)/support.a: $(call object,$(support_c))
+$(B)/%.a: $(B)/.files
+	$(call quiet,AR)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+# A line ` * link: FLAGS` in a test's comment goes to the linker (-Wl,--wrap=...).
+unit_flags = $(shell sed -n 's/^ \* link: //p' tests/unit/$(@F).c)
+unit_link = $(call quiet,LINK)$(link) $(unit_flags) -o $@ $^ $(1) $(cmocka_libs) $(LDLIBS)
+
+$(call unit_program,$(filter-out $(unit_server_c),$(unit_c))): \
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/support.a $(B)/client.a $(B)/common.a | $(B)/tests/
+	$(call unit_link,$(client_libs))
+
+$(call unit_program,$(unit_server_c)): \
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/support.a $(B)/server.a $(B)/common.a | $(B)/tests/
+	$(call unit_link,$(server_libs))
+
+$(B)/obj/tests/%.o: extra_cppflags = $(test_cppflags)
+
+$(B)/obj/%.o: %.c $(B)/.flags
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(compile) -MMD -MP -c -o $@ $<
+
+-include $(patsubst %.c,$(B)/obj/%.d,$(all_c))
+
+$(B)/ $(B)/tests/:
+	@mkdir -p $@
+
+# These two change only when what they record does: other flags compile everything anew, a file
+# that came or went links anew.
+quote = '$(subst ','\'',$(1))'
+record = @printf '%s\n' $(call quote,$(1)) >$@.new; \
+	if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+
+$(B)/.flags: FORCE | $(B)/
+	@$(PKG_CONFIG) --exists $(libraries) 2>/dev/null || \
+		echo 'make: not every library was found; contrib/install-deps installs them' >&2
+	$(call record,$(compile) $(test_cppflags))
+
+$(B)/.files: FORCE | $(B)/
+	$(call record,$(all_c))
+
+.PHONY: FORCE
+FORCE:
+
+# --- try it -----------------------------------------------------------------------------------
+
+# The flags of libraries that were just installed are known to a new make only.
+.PHONY: demo chat
+demo: ## build, start a server and show messages going through it
+	@$(INSTALL_DEPS)
+	@$(MAKE) all
+	@CHANCAT=$(B)/chancat CHANCATD=$(B)/chancatd contrib/demo
+
+chat: ## the same server, and chancat at the terminal
+	@$(INSTALL_DEPS)
+	@$(MAKE) all
+	@CHANCAT=$(B)/chancat CHANCATD=$(B)/chancatd contrib/demo --chat
+
+# --- tests ------------------------------------------------------------------------------------
+
+test_environment = CHANCAT=$(CURDIR)/$(B)/chancat CHANCATD=$(CURDIR)/$(B)/chancatd \
+	FAULTD=$(CURDIR)/$(B)/faultd SANITIZE=$(SANITIZE)
+
+.PHONY: test check check-programs check-run valgrind
+test: $(unit_programs) ## run the unit tests
+	@$(test_environment) tests/run $(unit_programs)
+
+check: ## install what the tests need, build, run every test
+	@$(INSTALL_DEPS) --tests
+	@$(MAKE) check-run
+
+check-programs: $(programs) $(faultd) $(unit_programs)
+
+check-run: check-programs
+	@$(test_environment) tests/run $(unit_programs) $(e2e)
+
+valgrind: $(unit_programs) ## run the unit tests under valgrind
+	@set -e; for program in $(unit_programs); do \
+		echo "  VALGRIND $$program"; \
+		valgrind -q --error-exitcode=99 --leak-check=full \
+			--errors-for-leak-kinds=definite "$$program"; \
+	done
+
+# --- lint -------------------------------------------------------------------------------------
+
+.PHONY: check-headers lint lint-run lint-man lint-shell lint-cppcheck lint-clang lint-format \
+	lint-files format
+header_checks := $(addsuffix .alone,$(headers))
+.PHONY: $(header_checks)
+
+check-headers: $(header_checks) ## compile every header alone
+$(header_checks): %.alone:
+	$(call quiet,HEADER,$*)printf '#include "%s"\n' '$*' | \
+		$(compile) $(test_cppflags) -I. -Wno-unused-macros -fsyntax-only -x c -
+
+lint: ## install what it needs, check manual pages, scripts, sources and layout
+	@$(INSTALL_DEPS) --lint
+	@$(MAKE) lint-run
+lint-run: lint-man lint-shell lint-cppcheck lint-clang lint-format lint-files check-headers
+
+# What other manuals are installed here is not for this check.
+lint-man:
+	$(call quiet,LINT,man)if mandoc -T lint man/*.[178] 2>/dev/null | \
+		grep -v 'referenced manual not found'; then exit 1; fi
+
+lint-shell:
+	$(call quiet,LINT,scripts)shellcheck -x -P SCRIPTDIR \
+		$$(tests/lint/scripts)
+
+lint-cppcheck:
+	$(call quiet,LINT,cppcheck)cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		-DCHANCAT_VERSION='""' -Isrc src
+
+lint-clang:
+	$(call quiet,LINT,clang)clang $(own_cppflags) $(test_cppflags) -std=c17 -Wall -Wextra \
+		-Wpedantic -Wshadow -Wconversion -Werror -fsyntax-only $(all_c)
+
+lint-format:
+	$(call quiet,LINT,layout)clang-format --dry-run -Werror $(all_c) $(headers)
+
+lint-files:
+	$(call quiet,LINT,files)tests/lint/files
+
+format: ## lay out every C file as .clang-format says
+	clang-format -i $(all_c) $(headers)
+
+# --- install, release, clean ------------------------------------------------------------------
+
+.PHONY: install uninstall dist clean help
+install: all ## install programs and manual pages under DESTDIR and PREFIX
+	$(INSTALL) -d -m 755 $(addprefix '$(DESTDIR)',$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
+		$(MANDIR)/man8)
+	$(INSTALL) -m 755 $(programs) '$(DESTDIR)$(BINDIR)'
+	$(INSTALL) -m 644 man/chancat.1 '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -m 644 man/chancat-protocol.7 '$(DESTDIR)$(MANDIR)/man7'
+	$(INSTALL) -m 644 man/chancatd.8 '$(DESTDIR)$(MANDIR)/man8'
+
+uninstall: ## remove what install put there
+	rm -f $(addprefix '$(DESTDIR)',$(BINDIR)/chancat $(BINDIR)/chancatd \
+		$(MANDIR)/man1/chancat.1 $(MANDIR)/man7/chancat-protocol.7 $(MANDIR)/man8/chancatd.8)
+
+# The same commit gives the same bytes.
+dist: ## build/chancat-VERSION.tar.gz from the last commit
+	@mkdir -p build
+	git archive --format=tar --prefix=chancat-$(VERSION)/ HEAD | gzip -9n \
+		>build/chancat-$(VERSION).tar.gz
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
+	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR MANDIR PKG_CONFIG V=1 DEVELOPER=1'
+	@echo '             SANITIZE=address,undefined or thread'

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/http.h"
+
+#include <curl/curl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/stop.h"
+
+#define READ_BUFFER_BYTES 131072L
+#define FEATURES_HEADER   "chancat-features:"
+
+struct http {
+    CURLM *multi;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct buf url; /* prefix, then the request's target */
+    size_t prefix_len;
+    char curl_error[CURL_ERROR_SIZE];
+    /* the request in work */
+    const struct http_request *request;
+    struct http_reply *reply;
+    size_t sent; /* bytes of the body given to libcurl */
+    int64_t last_progress_ms;
+    bool aborted;
+};
+
+enum error_kind http_global_init(struct error *e)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+        return error_set(e, ERROR_LOCAL, "cannot start libcurl");
+    return ERROR_NONE;
+}
+
+void http_global_release(void)
+{
+    curl_global_cleanup();
+}
+
+const char *http_library_version(void)
+{
+    return curl_version();
+}
+
+static size_t on_read(char *to, size_t size, size_t count, void *context)
+{
+    struct http *h = context;
+    size_t n = size * count, rest = h->request->body.len - h->sent;
+    if (n > rest)
+        n = rest;
+    if (n)
+        memcpy(to, h->request->body.data + h->sent, n);
+    h->sent += n;
+    h->last_progress_ms = clock_now_ms();
+    return n;
+}
+
+static int on_seek(void *context, curl_off_t offset, int origin)
+{
+    (void)context, (void)offset, (void)origin;
+    return CURL_SEEKFUNC_FAIL; /* never send a body twice */
+}
+
+static size_t on_write(char *data, size_t size, size_t count, void *context)
+{
+    struct http *h = context;
+    size_t n = size * count;
+    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &h->reply->status);
+    if (!h->request->on_body(h->request->context, h->reply, (struct span){data, n})) {
+        h->aborted = true;
+        return 0;
+    }
+    h->last_progress_ms = clock_now_ms();
+    return n;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+    struct http *h = context;
+    size_t n = size * count, name = sizeof(FEATURES_HEADER) - 1;
+    h->last_progress_ms = clock_now_ms();
+    if (n > 5 && memcmp(data, "HTTP/", 5) == 0)
+        h->reply->features[0] = '\0'; /* only the final header counts */
+    if (n > name && strncasecmp(data, FEATURES_HEADER, name) == 0) {
+        size_t len = n - name;
+        if (len >= sizeof(h->reply->features))
+            len = sizeof(h->reply->features) - 1;
+        memcpy(h->reply->features, data + name, len);
+        h->reply->features[len] = '\0';
+    }
+    return n;
+}
+
+/* Takes the URL apart once, so that a mistake is told before anything is sent. */
+static enum error_kind check_url(const char *url, struct buf *ret, struct error *e)
+{
+    enum error_kind kind = ERROR_NONE;
+    char *scheme = NULL, *user = NULL, *query = NULL, *fragment = NULL;
+    CURLU *parts = curl_url();
+    if (!parts)
+        return error_set(e, ERROR_LOCAL, "no memory");
+    CURLUcode code = curl_url_set(parts, CURLUPART_URL, url, 0);
+    curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+    curl_url_get(parts, CURLUPART_USER, &user, 0);
+    curl_url_get(parts, CURLUPART_QUERY, &query, 0);
+    curl_url_get(parts, CURLUPART_FRAGMENT, &fragment, 0);
+    size_t len = strlen(url);
+    while (len && url[len - 1] == '/')
+        len--;
+    if (code || !scheme || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
+        kind = error_set(e, ERROR_USAGE,
+                         "'%.200s' is not a URL that starts with http:// or https://", url);
+    else if (user)
+        kind = error_set(e, ERROR_USAGE,
+                         "the URL holds a user name; put it and the password into ~/.netrc");
+    else if (query || fragment)
+        kind = error_set(e, ERROR_USAGE, "'%.200s' must end before any '?' or '#'", url);
+    else if (buf_add(ret, url, len))
+        kind = error_set(e, ERROR_USAGE, "the URL is longer than %d bytes", HTTP_BASE_MAX);
+    curl_free(scheme);
+    curl_free(user);
+    curl_free(query);
+    curl_free(fragment);
+    curl_url_cleanup(parts);
+    return kind;
+}
+
+static CURLcode set_options(struct http *h, const struct http_config *c)
+{
+    CURLcode r = CURLE_OK;
+#define SET(option, value) r = r ? r : curl_easy_setopt(h->easy, option, value)
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_ERRORBUFFER, h->curl_error);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_HTTPHEADER, h->headers);
+    SET(CURLOPT_USERAGENT, "chancat/" CHANCAT_VERSION);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
+    SET(CURLOPT_MAXAGE_CONN, (long)HTTP_REUSE_S);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES);
+    SET(CURLOPT_READFUNCTION, on_read);
+    SET(CURLOPT_READDATA, h);
+    SET(CURLOPT_SEEKFUNCTION, on_seek);
+    SET(CURLOPT_SEEKDATA, h);
+    SET(CURLOPT_WRITEFUNCTION, on_write);
+    SET(CURLOPT_WRITEDATA, h);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, h);
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+    if (c->token) {
+        SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+        SET(CURLOPT_XOAUTH2_BEARER, c->token);
+    }
+    if (c->ca_file)
+        SET(CURLOPT_CAINFO, c->ca_file);
+    if (c->cert_file)
+        SET(CURLOPT_SSLCERT, c->cert_file);
+    if (c->key_file)
+        SET(CURLOPT_SSLKEY, c->key_file);
+    if (c->unix_socket)
+        SET(CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
+#undef SET
+    return r;
+}
+
+enum error_kind http_open(const struct http_config *config, struct http **ret, struct error *e)
+{
+    struct http *h = calloc(1, sizeof(*h));
+    if (!h)
+        return error_set(e, ERROR_LOCAL, "no memory for a connection");
+    buf_init(&h->url, HTTP_BASE_MAX);
+    enum error_kind kind = check_url(config->url, &h->url, e);
+    if (kind)
+        goto fail;
+    h->prefix_len = h->url.len;
+    h->url.max_bytes = SIZE_MAX / 2; /* targets are bounded by their makers */
+    h->multi = curl_multi_init();
+    h->easy = curl_easy_init();
+    h->headers = curl_slist_append(NULL, "Expect:"); /* no pause before large bodies */
+    CURLcode code = CURLE_OUT_OF_MEMORY;
+    if (h->multi && h->easy && h->headers)
+        code = set_options(h, config);
+    if (code) {
+        kind =
+            error_set(e, ERROR_LOCAL, "cannot set up a connection: %s", curl_easy_strerror(code));
+        goto fail;
+    }
+    *ret = h;
+    return ERROR_NONE;
+fail:
+    http_close(h);
+    return kind;
+}
+
+void http_close(struct http *h)
+{
+    if (!h)
+        return;
+    curl_easy_cleanup(h->easy);
+    curl_multi_cleanup(h->multi);
+    curl_slist_free_all(h->headers);
+    buf_release(&h->url);
+    free(h);
+}
+
+static bool prepare(struct http *h, const struct http_request *request)
+{
+    h->url.len = h->prefix_len;
+    if (buf_add_str(&h->url, request->target))
+        return false;
+    CURLcode r = curl_easy_setopt(h->easy, CURLOPT_URL, h->url.data);
+    if (request->post) {
+        r = r ? r : curl_easy_setopt(h->easy, CURLOPT_POST, 1L);
+        r = r ? r
+              : curl_easy_setopt(h->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                 (curl_off_t)request->body.len);
+    } else {
+        r = r ? r : curl_easy_setopt(h->easy, CURLOPT_HTTPGET, 1L);
+    }
+    return r == CURLE_OK && curl_multi_add_handle(h->multi, h->easy) == CURLM_OK;
+}
+
+/* Has the transfer ended? */
+static bool take_result(struct http *h)
+{
+    int queued;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(h->multi, &queued))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        h->reply->code = (int)message->data.result;
+        h->reply->end = h->aborted             ? HTTP_ABORTED
+                        : message->data.result ? HTTP_FAILED
+                                               : HTTP_COMPLETE;
+        return true;
+    }
+    return false;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void poll_until(struct http *h, int64_t deadline, bool first_signal_seen, int watch_fd)
+{
+    struct curl_waitfd fds[2] = {
+        {.fd = first_signal_seen ? stop_now_fd() : stop_fd(), .events = CURL_WAIT_POLLIN},
+        {.fd = watch_fd},
+    };
+    int left = clock_left_ms(deadline);
+    /* curl_multi_poll takes no "for ever" */
+    curl_multi_poll(h->multi, fds, watch_fd >= 0 ? 2 : 1, left < 0 ? 3600000 : left, NULL);
+}
+
+static bool second_signal(void)
+{
+    struct pollfd p = {.fd = stop_now_fd(), .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+/* The loop of one transfer; sets reply->end. */
+static void run(struct http *h)
+{
+    const struct http_request *request = h->request;
+    int64_t stop_at = CLOCK_NEVER; /* set by the first signal */
+    for (;;) {
+        int running;
+        curl_multi_perform(h->multi, &running);
+        if (request->on_flush) {
+            int64_t before = clock_now_ms();
+            if (!request->on_flush(request->context))
+                h->aborted = true;
+            h->last_progress_ms += clock_now_ms() - before; /* a slow reader is no silent server */
+        }
+        if (take_result(h))
+            return;
+        h->reply->end = HTTP_ABORTED;
+        if (h->aborted)
+            return;
+        if (stop_signal() && stop_at == CLOCK_NEVER)
+            stop_at = clock_deadline(request->grace_ms);
+        h->reply->end = HTTP_INTERRUPTED;
+        if (stop_at != CLOCK_NEVER && (clock_left_ms(stop_at) == 0 || second_signal()))
+            return;
+        if (request->interrupt && request->interrupt(request->context))
+            return;
+        if (clock_left_ms(request->deadline) == 0)
+            return;
+        h->reply->end = HTTP_SILENT;
+        int64_t silent_at = h->last_progress_ms + request->silence_ms;
+        if (clock_left_ms(silent_at) == 0)
+            return;
+        poll_until(h, sooner(silent_at, sooner(stop_at, request->deadline)), stop_at != CLOCK_NEVER,
+                   request->watch_fd);
+    }
+}
+
+static void gather(struct http *h)
+{
+    struct http_reply *reply = h->reply;
+    long request_bytes = 0;
+    curl_off_t retry_after = 0, uploaded = 0;
+    char *location = NULL;
+    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &reply->status);
+    curl_easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    curl_easy_getinfo(h->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    curl_easy_getinfo(h->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &location);
+    reply->left = request_bytes > 0 || uploaded > 0;
+    if (retry_after > 0)
+        reply->retry_after_ms = retry_after > 86400 ? 86400000 : (int64_t)retry_after * 1000;
+    if (location)
+        snprintf(reply->location, sizeof(reply->location), "%s", location);
+    if (reply->end == HTTP_SILENT)
+        snprintf(reply->error, sizeof(reply->error), "no answer for %lld s",
+                 (long long)h->request->silence_ms / 1000);
+    else if (reply->end == HTTP_FAILED)
+        snprintf(reply->error, sizeof(reply->error), "%s",
+                 h->curl_error[0] ? h->curl_error : curl_easy_strerror((CURLcode)reply->code));
+}
+
+void http_perform(struct http *h, const struct http_request *request, struct http_reply *reply)
+{
+    *reply = (struct http_reply){.end = HTTP_FAILED,
+                                 .code = CURLE_OUT_OF_MEMORY,
+                                 .retry_after_ms = -1,
+                                 .error = "no memory for a request"};
+    h->request = request;
+    h->reply = reply;
+    h->sent = 0;
+    h->aborted = false;
+    h->curl_error[0] = '\0';
+    h->last_progress_ms = clock_now_ms();
+    if (!prepare(h, request))
+        return;
+    reply->error[0] = '\0';
+    run(h);
+    gather(h);
+    curl_multi_remove_handle(h->multi, h->easy);
+    h->request = NULL;
+    h->reply = NULL;
+}
+
+void http_wait(struct http *h, int64_t deadline, int watch_fd)
+{
+    poll_until(h, deadline, false, watch_fd);
+}
+
+void http_wake(struct http *h)
+{
+    curl_multi_wakeup(h->multi);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http: the one user of curl.h: a request in, status and bytes out, within limits.
+ *
+ * A struct http is one kept-alive connection and belongs to one thread; only http_wake() may be
+ * called by others. It knows nothing of messages.
+ *
+ * libcurl re-sends a POST by itself when a reused connection dies before the reply (two
+ * messages stored, one success seen). So the body goes out through a read callback, and the seek
+ * callback refuses: such a request ends with error 65 instead. No redirect is followed.
+ *
+ * Limits: HTTP_CONNECT_MS to connect, the request's `silence_ms` without a byte either way,
+ * HTTP_REUSE_S seconds of idleness before a connection is not used again.
+ */
+#ifndef CHANCAT_HTTP_H
+#define CHANCAT_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/text.h"
+
+#define HTTP_CONNECT_MS 10000
+#define HTTP_REUSE_S    30
+#define HTTP_BASE_MAX   4096 /* bytes of the server's URL */
+
+struct http;
+
+/* All strings stay the caller's and must outlive the handle; NULL where not wanted. */
+struct http_config {
+    const char *url; /* http:// or https://, a path prefix is kept */
+    const char *token;
+    const char *ca_file, *cert_file, *key_file;
+    const char *unix_socket;
+};
+
+struct http_reply {
+    enum {
+        HTTP_COMPLETE,   /* a whole reply came; `status` says what it is */
+        HTTP_FAILED,     /* libcurl's `code` and `error` say why */
+        HTTP_SILENT,     /* nothing happened for silence_ms */
+        HTTP_ABORTED,    /* on_body returned false */
+        HTTP_INTERRUPTED /* `interrupt` returned true, the deadline passed, or a signal came */
+    } end;
+    int code;               /* of libcurl */
+    long status;            /* 0: no status line came */
+    bool left;              /* a byte of the request may have left this machine */
+    int64_t retry_after_ms; /* -1: not sent */
+    char features[128];     /* the header Chancat-Features */
+    char location[256];     /* where a redirect points */
+    char error[256];        /* a sentence for HTTP_FAILED and HTTP_SILENT */
+};
+
+struct http_request {
+    const char *target; /* path and query, put behind the URL's prefix */
+    bool post;
+    struct span body; /* of a POST, form-encoded */
+    int64_t silence_ms;
+    int64_t deadline; /* clock_now_ms() at which it is interrupted, or CLOCK_NEVER */
+    int64_t grace_ms; /* how long a signal lets the request go on (a second signal ends it) */
+    int watch_fd;     /* wakes the wait when its other end goes away; -1: none */
+    /* A piece of the reply's body; reply->status is known. False aborts. */
+    bool (*on_body)(void *context, const struct http_reply *reply, struct span piece);
+    /* All that one look at the network brought has been handed over. False aborts. May be NULL. */
+    bool (*on_flush)(void *context);
+    /* Asked after every wake-up; true ends the request. May be NULL. */
+    bool (*interrupt)(void *context);
+    void *context;
+};
+
+/* curl_global_init and its counterpart; once, while there is one thread. */
+enum error_kind http_global_init(struct error *e);
+void http_global_release(void);
+
+/* ERROR_USAGE: the URL cannot be used. ERROR_LOCAL: memory. The caller calls http_close(). */
+enum error_kind http_open(const struct http_config *config, struct http **ret, struct error *e);
+void http_close(struct http *h);
+
+/* Runs one request to its end; fills *reply in any case. */
+void http_perform(struct http *h, const struct http_request *request, struct http_reply *reply);
+
+/* Waits until `deadline` (clock_now_ms), http_wake(), a stop signal, or an event on watch_fd. */
+void http_wait(struct http *h, int64_t deadline, int watch_fd);
+
+/* Ends the wait of http_perform or http_wait once, now or when it begins. Any thread. */
+void http_wake(struct http *h);
+
+/* Appends libcurl's version for --version. */
+const char *http_library_version(void);
+
+#endif

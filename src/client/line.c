@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/line.h"
+
+#include <jansson.h>
+
+#define BYTES_MAX (3u * LINE_JSON_MAX) /* each byte may become U+FFFD, three bytes long */
+
+void line_init(struct line *line)
+{
+    *line = (struct line){0};
+    buf_init(&line->bytes, BYTES_MAX);
+}
+
+void line_release(struct line *line)
+{
+    buf_release(&line->bytes);
+}
+
+static void start(struct line *line)
+{
+    struct buf bytes = line->bytes;
+    buf_shrink(&bytes, MESSAGE_CONTENT_MAX);
+    *line = (struct line){.bytes = bytes};
+}
+
+enum error_kind line_parse_plain(struct line *line, struct span record, struct error *e)
+{
+    start(line);
+    if (text_add_sanitized(&line->bytes, record, true, &line->replaced))
+        return error_set(e, ERROR_LOCAL, "no memory for a line");
+    line->content = (struct span){line->bytes.data, line->bytes.len};
+    return ERROR_NONE;
+}
+
+/* Where a field lies in line->bytes; offsets, since the bytes may move. */
+struct place {
+    size_t at, len;
+};
+
+static enum error_kind take_field(struct line *line, const json_t *object, const char *name,
+                                  bool required, struct place *ret, struct error *e)
+{
+    const json_t *value = json_object_get(object, name);
+    *ret = (struct place){line->bytes.len, 0};
+    if (!value && !required)
+        return ERROR_NONE;
+    if (!json_is_string(value))
+        return error_set(e, ERROR_REFUSED, value ? "\"%s\" is not a string" : "no \"%s\" in it",
+                         name);
+    struct span text = {json_string_value(value), json_string_length(value)};
+    if (text.len > MESSAGE_CONTENT_MAX)
+        return error_set(e, ERROR_REFUSED, "\"%s\" is longer than %u bytes", name,
+                         MESSAGE_CONTENT_MAX);
+    bool replaced;
+    if (text_add_sanitized(&line->bytes, text, true, &replaced))
+        return error_set(e, ERROR_LOCAL, "no memory for a line");
+    line->replaced |= replaced;
+    ret->len = line->bytes.len - ret->at;
+    return ERROR_NONE;
+}
+
+enum error_kind line_parse_json(struct line *line, struct span record, struct error *e)
+{
+    start(line);
+    json_error_t json_error;
+    json_t *object =
+        json_loadb(record.data, record.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &json_error);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return object ? error_set(e, ERROR_REFUSED, "not a JSON object")
+                      : error_set(e, ERROR_REFUSED, "not JSON: %s", json_error.text);
+    }
+    struct place channel, sender, content;
+    enum error_kind kind = take_field(line, object, "content", true, &content, e);
+    if (!kind)
+        kind = take_field(line, object, "channel", false, &channel, e);
+    if (!kind)
+        kind = take_field(line, object, "sender", false, &sender, e);
+    json_decref(object);
+    if (kind)
+        return kind;
+    const char *bytes = line->bytes.data ? line->bytes.data : "";
+    line->content = (struct span){bytes + content.at, content.len};
+    line->channel = (struct span){bytes + channel.at, channel.len};
+    line->sender = (struct span){bytes + sender.at, sender.len};
+    return ERROR_NONE;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chancat: cat for chat channels. The steps of a run; nothing below here exits.
+ */
+#include <jansson.h>
+#include <unistd.h>
+
+#include "client/line.h"
+#include "client/mode.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/stop.h"
+
+#define HELP_MAX 16384
+
+static void show_version(struct buf *b)
+{
+    buf_addf(b, "chancat %s\n%s\nJansson/%s\n", CHANCAT_VERSION, http_library_version(),
+             JANSSON_VERSION);
+}
+
+/* --help and --version */
+static enum error_kind show(const struct options *o, struct output *out, struct error *e)
+{
+    struct buf text;
+    buf_init(&text, HELP_MAX);
+    if (o->help)
+        options_add_help(&text);
+    else
+        show_version(&text);
+    enum output_result r = output_write(out, &text, NULL, e);
+    buf_release(&text);
+    return r == OUTPUT_FAILED ? ERROR_LOCAL : ERROR_NONE;
+}
+
+static enum error_kind open_connections(struct session *s, struct error *e)
+{
+    const struct options *o = s->options;
+    struct http_config config = {
+        .url = o->url,
+        .token = o->token.len ? o->token.data : NULL,
+        .ca_file = o->cacert,
+        .cert_file = o->cert,
+        .key_file = o->key,
+        .unix_socket = o->unix_socket,
+    };
+    enum error_kind kind = ERROR_NONE;
+    if (!o->send)
+        kind = http_open(&config, &s->poll_http, e);
+    if (!kind && !o->receive)
+        kind = http_open(&config, &s->post_http, e);
+    return kind;
+}
+
+static enum error_kind open_input(struct session *s, struct input *in, struct error *e)
+{
+    const struct options *o = s->options;
+    if (o->receive)
+        return ERROR_NONE;
+    size_t max_bytes = o->json ? LINE_JSON_MAX : MESSAGE_CONTENT_MAX;
+    enum error_kind kind = input_init(in, STDIN_FILENO, o->null, max_bytes, e);
+    if (o->receipts)
+        in->watch_fd = STDOUT_FILENO;
+    s->input = in;
+    return kind;
+}
+
+static void run_mode(struct session *s, struct tally *tally)
+{
+    const struct options *o = s->options;
+    if (o->terminal)
+        mode_chat(s, tally);
+    else if (o->receive)
+        mode_receive(s, tally);
+    else if (o->send)
+        mode_send(s, tally);
+    else
+        mode_duplex(s, tally);
+}
+
+static enum error_kind run(const struct options *o, struct output *out, struct tally *tally,
+                           struct error *e)
+{
+    struct input in;
+    struct session s = {
+        .options = o,
+        .channel = o->channel ? span_of(o->channel) : (struct span){"", 0},
+        .sender = span_of(o->sender),
+        .output = out,
+    };
+    echo_init(&s.echo);
+    enum error_kind kind = open_input(&s, &in, e);
+    if (!kind)
+        kind = open_connections(&s, e);
+    if (!kind)
+        run_mode(&s, tally);
+    http_close(s.poll_http);
+    http_close(s.post_http);
+    if (s.input)
+        input_release(s.input);
+    echo_release(&s.echo);
+    return kind;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct output out;
+    struct tally tally = {0};
+    struct error e;
+    file_fill_standard_fds();
+    log_init("chancat", LOG_NORMAL);
+    output_init(&out, STDOUT_FILENO);
+    json_object_seed(0); /* before there are threads */
+    bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    enum error_kind kind = options_read(&options, argc, argv, terminal, &e);
+    if (!kind)
+        kind = stop_init(&e);
+    if (!kind)
+        kind = http_global_init(&e);
+    if (!kind) {
+        log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
+        kind = options.help || options.version ? show(&options, &out, &e)
+                                               : run(&options, &out, &tally, &e);
+        http_global_release();
+    }
+    if (kind)
+        log_error("%s", e.text);
+    tally_add(&tally, kind);
+    tally_report(&tally);
+    options_release(&options);
+    output_release(&out);
+    stop_die();
+    return tally_status(&tally);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options: what the user wants, from the command line, the environment and the configuration
+ * file, checked. No side effects; nothing is printed here.
+ *
+ * To add an option: a member below, a row in the table in options.c, its rules there, and
+ * a paragraph in man/chancat.1 (a test compares the two).
+ */
+#ifndef CHANCAT_OPTIONS_H
+#define CHANCAT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/opt.h"
+
+#define OPTIONS_ALL   (-1) /* --lines all */
+#define OPTIONS_UNSET (-1) /* --after, --count, --idle, --retry-for not given */
+
+struct options {
+    const char *channel; /* NULL: not given */
+    const char *url, *sender;
+    bool receive, send, follow, no_echo, text, null, json, receipts, quiet, verbose, help, version;
+    bool sender_given; /* by the user, not by the login name */
+    bool terminal;     /* stdin and stdout are a terminal: a conversation */
+    int64_t lines;     /* or OPTIONS_ALL */
+    int64_t after, count;
+    int64_t idle_ms, interval_ms;
+    int64_t retry_for_ms; /* INT64_MAX: for ever */
+    const char *token_file, *cacert, *cert, *key, *unix_socket, *config;
+    struct buf token; /* what token_file holds */
+    /* where the strings live */
+    struct buf file_text, login;
+    unsigned char source[OPT_ROWS_MAX];
+};
+
+extern const struct opt_table options_table;
+
+/* Reads everything. `terminal`: both stdin and stdout are one. ERROR_USAGE, ERROR_LOCAL. The
+ * caller calls options_release() in any case. */
+enum error_kind options_read(struct options *o, int argc, char **argv, bool terminal,
+                             struct error *e);
+void options_release(struct options *o);
+
+/* Appends the text for --help. 0, or -1 (buffer full). */
+int options_add_help(struct buf *b);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outcome: what a reply means, as two pure functions over design section 7's table.
+ */
+#ifndef CHANCAT_OUTCOME_H
+#define CHANCAT_OUTCOME_H
+
+#include "client/http.h"
+#include "common/error.h"
+#include "common/message.h"
+
+/*
+ * What became of a POST of `sender` and `content` (valid UTF-8):
+ *
+ *   ERROR_NONE         stored: 200, a complete message with our canonical sender and content;
+ *                      *ret_stored is that message, the caller releases it
+ *   ERROR_UNREACHABLE  certainly not stored, try again: nothing of the request left, or 429
+ *   ERROR_REFUSED      certainly not stored, for good: 3xx (never followed), other 4xx
+ *   ERROR_UNKNOWN      everything else: cut, silent or odd replies, any 5xx
+ *
+ * `body` is what came of the reply's body.
+ */
+enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
+                                struct span sender, struct span content, struct message *ret_stored,
+                                struct error *e);
+
+/*
+ * What became of a GET, without a look at the body:
+ *
+ *   ERROR_NONE         200 and complete
+ *   ERROR_UNREACHABLE  worth another try: no reply, a cut one, 408, 425, 429, any 5xx
+ *   ERROR_REFUSED      3xx (the sentence names the new place), other statuses
+ */
+enum error_kind outcome_of_get(const struct http_reply *reply, struct span body, struct error *e);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output: owns stdout and the output lock.
+ *
+ * Whatever goes to stdout is formatted first and then written whole by output_write(), under the
+ * lock. The lock is a leaf: nothing is locked, sent or waited for under it. A slow reader
+ * holds up only the caller. When stdout and stderr are one file, stderr lines take the lock
+ * too (log_set_guard), so that lines of both stay whole; else a diagnostic never waits for stdout.
+ */
+#ifndef CHANCAT_OUTPUT_H
+#define CHANCAT_OUTPUT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+
+enum output_result {
+    OUTPUT_OK = 0,
+    OUTPUT_GONE,   /* the reader left: an ordinary end */
+    OUTPUT_FAILED, /* full, closed, broken: *e says why */
+    OUTPUT_STOPPED /* a signal came while the reader held us up */
+};
+
+struct output {
+    int fd;
+    pthread_mutex_t lock;
+    bool guards_stderr;
+};
+
+/* Before threads start. `fd` is not closed by this module. */
+void output_init(struct output *out, int fd);
+void output_release(struct output *out);
+
+/* Writes all of `b` and clears it. With a result other than OUTPUT_OK, *ret_written (may be
+ * NULL) tells how many bytes got out before. */
+enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
+                                struct error *e);
+
+/* Looks, without waiting, whether the reader has left (poll without events gives
+ * POLLERR on a pipe, POLLHUP on a socket). */
+bool output_is_gone(const struct output *out);
+
+#endif

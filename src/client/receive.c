@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/receive.h"
+
+#include <inttypes.h>
+
+#include "client/backoff.h"
+#include "client/channel.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/stop.h"
+
+#define FLUSH_BYTES 65536u                  /* written out in the middle of a read, too */
+#define LINES_MAX   (4u * SCAN_ELEMENT_MAX) /* escapes make a line longer than its element */
+#define FAST_EMPTY_MS                                                                              \
+    1000 /* a held reply that comes empty before this                                              \
+            was not held: pause as with a plain server */
+
+struct receiver {
+    struct session *s;
+    struct tally *tally;
+    struct channel channel;
+    struct backoff backoff;
+    struct buf lines;    /* formatted, not yet written */
+    int64_t printed;     /* messages, for --count */
+    int64_t idle_at;     /* when --idle runs out */
+    bool started;        /* the start position is known */
+    bool last;           /* nothing was being sent when this fetch began */
+    bool held;           /* this fetch asks the server to hold the reply */
+    bool waits_for_post; /* a message may be ours: the POST in flight will tell */
+    bool over;           /* the run ends here */
+};
+
+static bool write_lines(struct receiver *r)
+{
+    if (r->lines.len == 0)
+        return true;
+    struct error e;
+    enum output_result result = output_write(r->s->output, &r->lines, NULL, &e);
+    buf_shrink(&r->lines, 4 * FLUSH_BYTES);
+    if (r->idle_at != CLOCK_NEVER)
+        r->idle_at = clock_deadline(r->s->options->idle_ms);
+    if (result == OUTPUT_FAILED) {
+        log_error("%s", e.text);
+        tally_add(r->tally, ERROR_LOCAL);
+    }
+    if (result != OUTPUT_OK)
+        r->over = true;
+    return result == OUTPUT_OK;
+}
+
+static bool enough(const struct receiver *r)
+{
+    return r->s->options->count != OPTIONS_UNSET && r->printed >= r->s->options->count;
+}
+
+static bool on_message(void *context, const struct message *m)
+{
+    struct receiver *r = context;
+    if (r->over || enough(r))
+        return false;
+    if (r->s->options->no_echo) {
+        enum echo_answer whose = echo_ask(&r->s->echo, m);
+        r->waits_for_post = whose == ECHO_WAIT;
+        if (whose != ECHO_OTHER)
+            return whose == ECHO_OWN;
+    }
+    if (r->s->options->text ? message_add_text(m, &r->lines) : message_add_json(m, &r->lines)) {
+        log_error("no memory for message %" PRId64, m->id);
+        tally_add(r->tally, ERROR_LOCAL);
+        r->over = true;
+        return false;
+    }
+    r->printed++;
+    return r->lines.len < FLUSH_BYTES || write_lines(r);
+}
+
+static bool on_flush(void *context)
+{
+    struct receiver *r = context;
+    return write_lines(r) && !enough(r);
+}
+
+/* Sending is over, as far as this loop must know. */
+static bool nothing_more_to_send(const struct receiver *r)
+{
+    struct session *s = r->s;
+    return atomic_load(&s->failed) ||
+           (!s->options->follow && (!s->input || atomic_load(&s->sending_done)));
+}
+
+static bool interrupt(void *context)
+{
+    struct receiver *r = context;
+    if (output_is_gone(r->s->output))
+        r->over = true;
+    /* A held reply must not keep a run that has only one look left to take. */
+    return r->over || (r->held && !r->last && nothing_more_to_send(r));
+}
+
+static int64_t wait_seconds(const struct receiver *r)
+{
+    return r->last ? 0 : CHANNEL_WAIT_MAX_S;
+}
+
+static enum error_kind fetch(struct receiver *r, struct channel_fetched *ret, struct error *e)
+{
+    const struct options *o = r->s->options;
+    struct channel_sink sink = {
+        .on_message = on_message,
+        .on_flush = on_flush,
+        .interrupt = interrupt,
+        .deadline = r->idle_at,
+        .watch_fd = r->s->output->fd,
+        .context = r,
+    };
+    r->waits_for_post = false;
+    r->last = nothing_more_to_send(r);
+    r->held = r->started && r->channel.can_wait && !r->last;
+    if (r->started || r->channel.cursor > 0 || o->lines == OPTIONS_ALL)
+        return channel_fetch(&r->channel, r->started ? wait_seconds(r) : 0, &sink, ret, e);
+    return channel_fetch_past(&r->channel, o->lines, &sink, ret, e);
+}
+
+/* Waits, but not longer than for what would move the loop on. */
+static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_seen, bool failing)
+{
+    struct session *s = r->s;
+    bool last = r->last;
+    if (r->idle_at < deadline)
+        deadline = r->idle_at;
+    atomic_store(&s->pausing, true);
+    while (!stop_signal() && clock_left_ms(deadline) != 0 &&
+           (failing || (atomic_load(&s->posts) == posts_seen && last == nothing_more_to_send(r)))) {
+        if (output_is_gone(s->output)) {
+            r->over = true;
+            break;
+        }
+        http_wait(s->poll_http, deadline, s->output->fd);
+    }
+    atomic_store(&s->pausing, false);
+}
+
+static void handle_failure(struct receiver *r, enum error_kind kind, int64_t retry_after_ms,
+                           unsigned posts_seen, const struct error *e)
+{
+    int64_t pause_ms;
+    bool retry = kind == ERROR_UNREACHABLE || kind == ERROR_BAD_DATA;
+    if (retry && backoff_next(&r->backoff, retry_after_ms, &pause_ms)) {
+        if (r->backoff.failures == 1)
+            log_warn("%s; trying again", e->text);
+        else
+            log_info("%s; next try in %.1f s", e->text, (double)pause_ms / 1000);
+        pause_until(r, clock_deadline(pause_ms), posts_seen, true);
+        return;
+    }
+    log_error("%s%s", e->text, retry ? "; giving up" : "");
+    tally_add(r->tally, kind);
+    r->over = true;
+}
+
+static void handle_success(struct receiver *r, const struct channel_fetched *fetched,
+                           int64_t began_ms, unsigned posts_seen)
+{
+    if (r->backoff.failures)
+        log_info("the server answers again");
+    backoff_reset(&r->backoff);
+    if (fetched->more)
+        return;
+    if (r->last) {
+        r->over = true;
+        return;
+    }
+    bool was_held = r->held && (fetched->handed_over || clock_now_ms() - began_ms >= FAST_EMPTY_MS);
+    bool will_be_held = r->channel.can_wait && !r->held;
+    if (!was_held && !will_be_held)
+        pause_until(r, clock_deadline(r->s->options->interval_ms), posts_seen, false);
+}
+
+static void check_idle(struct receiver *r)
+{
+    if (!r->over && r->idle_at != CLOCK_NEVER && clock_left_ms(r->idle_at) == 0) {
+        r->tally->idle = true;
+        r->over = true;
+    }
+}
+
+static void step(struct receiver *r, void (*on_started)(void *context), void *context)
+{
+    struct channel_fetched fetched = {.retry_after_ms = -1};
+    struct error e;
+    unsigned posts_seen = atomic_load(&r->s->posts);
+    int64_t began_ms = clock_now_ms();
+    enum error_kind kind = fetch(r, &fetched, &e);
+    if (fetched.handed_over && r->idle_at != CLOCK_NEVER)
+        r->idle_at = clock_deadline(r->s->options->idle_ms);
+    if (!write_lines(r) || enough(r) || stop_signal())
+        r->over = true;
+    if (r->over)
+        return;
+    if (!r->started && kind == ERROR_NONE) {
+        r->started = true;
+        if (on_started)
+            on_started(context);
+    }
+    if (kind == ERROR_NONE)
+        handle_success(r, &fetched, began_ms, posts_seen);
+    else if (kind == ERROR_STOPPED && r->waits_for_post)
+        pause_until(r, clock_deadline(CHANNEL_SILENCE_MS + CHANNEL_GRACE_MS), posts_seen, false);
+    else if (kind != ERROR_STOPPED)
+        handle_failure(r, kind, fetched.retry_after_ms, posts_seen, &e);
+    check_idle(r);
+}
+
+void receive_run(struct session *s, void (*on_started)(void *context), void *context,
+                 struct tally *tally)
+{
+    const struct options *o = s->options;
+    struct receiver r = {.s = s, .tally = tally, .idle_at = CLOCK_NEVER};
+    channel_init(&r.channel, s->poll_http, s->channel);
+    backoff_init(&r.backoff, o->retry_for_ms);
+    buf_init(&r.lines, LINES_MAX);
+    if (o->idle_ms != OPTIONS_UNSET)
+        r.idle_at = clock_deadline(o->idle_ms);
+    if (o->after != OPTIONS_UNSET) {
+        r.channel.cursor = o->after;
+        r.started = true;
+    }
+    if (r.started && on_started)
+        on_started(context);
+    while (!r.over)
+        step(&r, on_started, context);
+    buf_release(&r.lines);
+    channel_release(&r.channel);
+}

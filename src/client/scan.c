@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/scan.h"
+
+#include <string.h>
+
+#define KEEP_BYTES 65536
+
+static bool is_json_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+void scan_init(struct scan *s)
+{
+    *s = (struct scan){.state = SCAN_START};
+    buf_init(&s->partial, SCAN_ELEMENT_MAX);
+}
+
+void scan_release(struct scan *s)
+{
+    buf_release(&s->partial);
+}
+
+void scan_reset(struct scan *s)
+{
+    struct buf partial = s->partial;
+    buf_shrink(&partial, KEEP_BYTES);
+    *s = (struct scan){.state = SCAN_START, .partial = partial};
+}
+
+static struct span strip(struct span e)
+{
+    while (e.len && is_json_space(e.data[0]))
+        e.data++, e.len--;
+    while (e.len && is_json_space(e.data[e.len - 1]))
+        e.len--;
+    return e;
+}
+
+/* Keeps the part of an element that this piece ends with. */
+static void keep(struct scan *s, const char *from, const char *to)
+{
+    if (!s->oversize && buf_add(&s->partial, from, (size_t)(to - from))) {
+        s->oversize = true;
+        if (s->partial.len < SCAN_HEAD_BYTES)
+            buf_add(&s->partial, from, SCAN_HEAD_BYTES); /* one piece longer than the maximum */
+        s->partial.len = SCAN_HEAD_BYTES;
+    }
+}
+
+/* The element ends at `to`. `last`: at the closing bracket, where nothing at all is no element
+ * if nothing came before it. */
+static bool emit(struct scan *s, const char *from, const char *to, bool last, scan_fn *fn,
+                 void *context)
+{
+    struct span e = {from, (size_t)(to - from)};
+    if (s->partial.len) {
+        keep(s, from, to);
+        e = (struct span){s->partial.data, s->partial.len};
+    }
+    e = strip(e);
+    bool go_on = true;
+    if (e.len || !last || s->any)
+        go_on = fn(context, e);
+    s->any = true;
+    s->oversize = false;
+    buf_shrink(&s->partial, KEEP_BYTES);
+    return go_on;
+}
+
+/* Moves behind the string that `p` is in; returns `end` when it goes on in the next piece. */
+static const char *skip_string(struct scan *s, const char *p, const char *end)
+{
+    while (p < end) {
+        if (s->escaped) {
+            s->escaped = false;
+            p++;
+            continue;
+        }
+        const char *quote = memchr(p, '"', (size_t)(end - p));
+        const char *stop = quote ? quote : end;
+        /* Escapes before the quote, looked at once each: hostile runs of '\\' stay linear. */
+        const char *backslash;
+        while ((backslash = memchr(p, '\\', (size_t)(stop - p))) && stop - backslash > 1)
+            p = backslash + 2;
+        if (backslash) {
+            s->escaped = true; /* of the quote, or of the next piece's first byte */
+            p = stop;
+        } else if (quote) {
+            s->in_string = false;
+            return quote + 1;
+        } else {
+            return end;
+        }
+    }
+    return end;
+}
+
+/* Bytes before the first element. Returns where to go on. */
+static const char *scan_opening(struct scan *s, const char *p, const char *end)
+{
+    static const char null_text[] = "null";
+    while (p < end && (s->state == SCAN_START || s->state == SCAN_NULL)) {
+        if (s->state == SCAN_START && is_json_space(*p)) {
+            p++;
+        } else if (s->state == SCAN_START && *p == '[') {
+            s->state = SCAN_ELEMENT;
+            p++;
+        } else if (*p == null_text[s->matched]) {
+            s->state = null_text[++s->matched] ? SCAN_NULL : SCAN_END;
+            p++;
+        } else {
+            s->state = SCAN_BROKEN;
+        }
+    }
+    return p;
+}
+
+static const char *scan_closing(struct scan *s, const char *p, const char *end)
+{
+    while (p < end && is_json_space(*p))
+        p++;
+    if (p < end)
+        s->state = SCAN_BROKEN;
+    return end;
+}
+
+bool scan_feed(struct scan *s, struct span piece, scan_fn *fn, void *context)
+{
+    const char *end = piece.data + piece.len;
+    const char *p = scan_opening(s, piece.data, end);
+    const char *start = p; /* of the element in work, within this piece */
+    while (p < end && s->state == SCAN_ELEMENT) {
+        if (s->in_string) {
+            p = skip_string(s, p, end);
+            continue;
+        }
+        char c = *p++;
+        if (c == '"') {
+            s->in_string = true;
+        } else if (c == '{' || c == '[') {
+            s->depth++;
+        } else if (s->depth && (c == '}' || c == ']')) {
+            s->depth--;
+        } else if (s->depth == 0 && (c == ',' || c == ']')) {
+            if (c == ']')
+                s->state = SCAN_END;
+            if (!emit(s, start, p - 1, c == ']', fn, context))
+                return false;
+            start = p;
+        }
+    }
+    if (s->state == SCAN_ELEMENT)
+        keep(s, start, end);
+    else if (s->state == SCAN_END)
+        scan_closing(s, p, end);
+    return s->state != SCAN_BROKEN;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session: what the poll loop (main thread) and the reader thread share in one run.
+ *
+ *   [I] set before the threads start, constant from then on
+ *   [a] atomic
+ *   [L] has a lock of its own, a leaf
+ */
+#ifndef CHANCAT_SESSION_H
+#define CHANCAT_SESSION_H
+
+#include <stdatomic.h>
+
+#include "client/echo.h"
+#include "client/http.h"
+#include "client/input.h"
+#include "client/options.h"
+#include "client/output.h"
+
+struct session {
+    const struct options *options; /* [I] */
+    struct span channel;           /* [I] empty: each line names its own */
+    struct span sender;            /* [I] */
+    struct output *output;         /* [I] has its lock */
+    struct http *poll_http;        /* [I] the poll loop's; the reader thread only wakes it */
+    struct http *post_http;        /* [I] the reader thread's */
+    struct input *input;           /* [I] the reader thread's; others only stop it */
+    struct echo echo;              /* [L] */
+    atomic_uint posts;             /* [a] POSTs that have ended; moves the poll loop on */
+    atomic_bool pausing;           /* [a] the poll loop is waiting between two polls */
+    atomic_bool sending_done;      /* [a] no line will be sent any more */
+    atomic_bool failed;            /* [a] sending ended before stdin did: so does the run */
+};
+
+#endif

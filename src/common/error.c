@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/error.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum error_kind error_set(struct error *e, enum error_kind kind, const char *format, ...)
+{
+    if (!e)
+        return kind;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->text, sizeof(e->text), format, args);
+    va_end(args);
+    e->kind = kind;
+    return kind;
+}
+
+void error_clear(struct error *e)
+{
+    e->kind = ERROR_NONE;
+    e->text[0] = '\0';
+}

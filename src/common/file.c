@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TOKEN_FILE_MAX 8192
+
+enum error_kind file_read(const char *path, struct buf *b, struct error *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(e, ERROR_LOCAL, "cannot open %s: %s", path, strerror(errno));
+    char chunk[4096];
+    ssize_t n;
+    int bad = 0;
+    while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            bad = errno;
+        else if (buf_add(b, chunk, (size_t)n))
+            bad = EFBIG;
+        if (bad)
+            break;
+    }
+    close(fd);
+    errno = bad;
+    return bad ? error_set(e, ERROR_LOCAL, "cannot read %s: %s", path, strerror(bad)) : ERROR_NONE;
+}
+
+enum error_kind file_read_token(const char *path, struct buf *b, struct error *e)
+{
+    struct buf text;
+    buf_init(&text, TOKEN_FILE_MAX);
+    enum error_kind kind = file_read(path, &text, e);
+    if (kind)
+        goto out;
+    size_t len = 0;
+    while (len < text.len && text.data[len] > ' ' && text.data[len] < 0x7F)
+        len++;
+    size_t end = len;
+    if (end < text.len && text.data[end] == '\r')
+        end++;
+    if (len == 0 || (end < text.len && text.data[end] != '\n'))
+        kind = error_set(e, ERROR_LOCAL,
+                         "%s: the first line must be a token of printable characters without space",
+                         path);
+    else if (buf_add(b, text.data, len))
+        kind = error_set(e, ERROR_LOCAL, "%s: no memory for the token", path);
+out:
+    buf_release(&text);
+    return kind;
+}
+
+void file_fill_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) /* the lowest free number is taken, so this opens `fd` */
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/text.h"
+
+static struct {
+    const char *name;
+    enum log_level level;
+    void (*lock)(void *context);
+    void (*unlock)(void *context);
+    void *context;
+} state = {.name = "chancat", .level = LOG_NORMAL};
+
+void log_init(const char *name, enum log_level level)
+{
+    state.name = name;
+    state.level = level;
+}
+
+void log_set_level(enum log_level level)
+{
+    state.level = level;
+}
+
+enum log_level log_get_level(void)
+{
+    return state.level;
+}
+
+void log_set_guard(void (*lock)(void *context), void (*unlock)(void *context), void *context)
+{
+    state.lock = lock;
+    state.unlock = unlock;
+    state.context = context;
+}
+
+static void write_line(const struct buf *line)
+{
+    if (state.lock)
+        state.lock(state.context);
+    size_t done = 0;
+    while (done < line->len) {
+        ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n < 0 && errno != EINTR)
+            break; /* nowhere left to complain */
+    }
+    if (state.unlock)
+        state.unlock(state.context);
+}
+
+static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static void say(const char *format, va_list args)
+{
+    char sentence[LOG_LINE_MAX];
+    int len = vsnprintf(sentence, sizeof(sentence), format, args);
+    if (len < 0)
+        return;
+    if ((size_t)len >= sizeof(sentence))
+        len = sizeof(sentence) - 1;
+    struct buf line;
+    buf_init(&line, sizeof(sentence) * 6); /* each byte may become \uXXXX */
+    if (!buf_addf(&line, "%s: ", state.name) &&
+        !text_add_visible(&line, (struct span){sentence, (size_t)len}) &&
+        !buf_add_char(&line, '\n'))
+        write_line(&line);
+    buf_release(&line);
+}
+
+void log_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+void log_warn(const char *format, ...)
+{
+    if (state.level < LOG_NORMAL)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+    if (state.level < LOG_VERBOSE)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}

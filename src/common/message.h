@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * message: one chat message as the API has it, and the line it becomes.
+ *
+ * {"id":int64,"channel":str,"sender":str,"content":str,"time":RFC 3339} (design section 2).
+ * `id` (above 0), `sender` and `content` must be there; other fields are kept as they
+ * come. A struct message belongs to one thread (it holds a json_t).
+ */
+#ifndef CHANCAT_MESSAGE_H
+#define CHANCAT_MESSAGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/text.h"
+
+/* What a message we send may be at most; the original takes bodies of 10 MB. */
+#define MESSAGE_CONTENT_MAX (1024u * 1024)
+
+struct message {
+    json_t *fields; /* owned */
+    int64_t id;
+    struct span sender, content; /* as received: HTML-escaped; point into `fields` */
+};
+
+/* Parses one element. Duplicate names, numbers above int64, lone surrogates and anything behind
+ * the object are errors; U+0000 is fine. ERROR_BAD_DATA, with *m empty. */
+enum error_kind message_parse(struct message *m, struct span element, struct error *e);
+
+/* Frees what message_parse made; empty and NULL are fine. */
+void message_release(struct message *m);
+
+/* Appends one JSON line: names in the order received, the five HTML escapes undone once in channel,
+ * sender and content, `time` as UTC with whole seconds and Z, unsafe characters escaped. 0, or -1.
+ */
+int message_add_json(const struct message *m, struct buf *b);
+
+/* Appends `sender: content` as one line for a person. 0, or -1. */
+int message_add_text(const struct message *m, struct buf *b);
+
+/* Is this what the server makes of our sender and content (trimmed, then HTML-escaped)? Ours must
+ * be valid UTF-8. Never compares channels: the original folds them. */
+bool message_is_ours(const struct message *m, struct span sender, struct span content);
+
+/* What is left of an element that cannot be parsed: its id, if it starts with
+ * {"id":NUMBER as every server so far writes it; else 0. */
+int64_t message_guess_id(struct span element);
+
+/* Rewrites an RFC 3339 time as UTC, whole seconds, Z, into ret (at least 32 bytes). -1: not one. */
+int message_time_utc(struct span time, char ret[32]);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/text.h"
+
+#include <string.h>
+
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+
+struct span span_of(const char *c_string)
+{
+    return (struct span){c_string, strlen(c_string)};
+}
+
+bool span_equal(struct span a, struct span b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80) {
+        *ret_codepoint = s[0];
+        return 1;
+    }
+    size_t need;
+    uint32_t c, least;
+    if (s[0] >= 0xC2 && s[0] <= 0xDF) {
+        need = 2, c = s[0] & 0x1Fu, least = 0x80;
+    } else if ((s[0] & 0xF0) == 0xE0) {
+        need = 3, c = s[0] & 0x0Fu, least = 0x800;
+    } else if (s[0] >= 0xF0 && s[0] <= 0xF4) {
+        need = 4, c = s[0] & 0x07u, least = 0x10000;
+    } else {
+        return 0;
+    }
+    if (len < need)
+        return 0;
+    for (size_t i = 1; i < need; i++) {
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+        c = c << 6 | (s[i] & 0x3Fu);
+    }
+    if (c < least || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF))
+        return 0;
+    *ret_codepoint = c;
+    return need;
+}
+
+size_t text_valid_prefix(const char *text, size_t len)
+{
+    size_t i = 0;
+    while (i < len) {
+        uint32_t c;
+        size_t n = text_decode(text + i, len - i, &c);
+        if (n == 0)
+            break;
+        i += n;
+    }
+    return i;
+}
+
+int text_add_sanitized(struct buf *b, struct span text, bool replace_nul, bool *ret_changed)
+{
+    bool changed = false;
+    size_t i = 0;
+    while (i < text.len) {
+        size_t good = text_valid_prefix(text.data + i, text.len - i);
+        const char *nul = replace_nul ? memchr(text.data + i, '\0', good) : NULL;
+        if (nul)
+            good = (size_t)(nul - (text.data + i));
+        if (buf_add(b, text.data + i, good))
+            return -1;
+        i += good;
+        if (i == text.len)
+            break;
+        if (buf_add_str(b, REPLACEMENT))
+            return -1;
+        changed = true;
+        i++;
+    }
+    if (ret_changed)
+        *ret_changed = changed;
+    return 0;
+}
+
+static bool is_space(uint32_t c)
+{
+    return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+           c == 0x205F || c == 0x3000;
+}
+
+/* Length of the last character; text.len > 0. */
+static size_t decode_last(struct span text, uint32_t *ret_codepoint)
+{
+    for (size_t n = 1; n <= 4 && n <= text.len; n++) {
+        if (text_decode(text.data + text.len - n, n, ret_codepoint) == n)
+            return n;
+    }
+    return 0;
+}
+
+struct span text_trim(struct span text)
+{
+    uint32_t c;
+    size_t n;
+    while (text.len && (n = text_decode(text.data, text.len, &c)) != 0 && is_space(c)) {
+        text.data += n;
+        text.len -= n;
+    }
+    while (text.len && (n = decode_last(text, &c)) != 0 && is_space(c))
+        text.len -= n;
+    return text;
+}
+
+/* The server's escapes: Go's html.EscapeString. */
+static const struct {
+    char plain;
+    const char *escaped;
+} html_escapes[] = {
+    {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"},
+};
+
+#define HTML_ESCAPES (sizeof(html_escapes) / sizeof(html_escapes[0]))
+
+int text_add_html_escaped(struct buf *b, struct span text)
+{
+    size_t start = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        size_t k = 0;
+        while (k < HTML_ESCAPES && html_escapes[k].plain != text.data[i])
+            k++;
+        if (k == HTML_ESCAPES)
+            continue;
+        if (buf_add(b, text.data + start, i - start) || buf_add_str(b, html_escapes[k].escaped))
+            return -1;
+        start = i + 1;
+    }
+    return buf_add(b, text.data + start, text.len - start);
+}
+
+int text_add_html_unescaped(struct buf *b, struct span text)
+{
+    while (text.len) {
+        const char *amp = memchr(text.data, '&', text.len);
+        size_t plain = amp ? (size_t)(amp - text.data) : text.len;
+        if (buf_add(b, text.data, plain))
+            return -1;
+        text.data += plain;
+        text.len -= plain;
+        if (text.len == 0)
+            break;
+        size_t used = 1;
+        char c = '&';
+        for (size_t k = 0; k < HTML_ESCAPES; k++) {
+            size_t n = strlen(html_escapes[k].escaped);
+            if (text.len >= n && memcmp(text.data, html_escapes[k].escaped, n) == 0) {
+                c = html_escapes[k].plain;
+                used = n;
+                break;
+            }
+        }
+        if (buf_add_char(b, c))
+            return -1;
+        text.data += used;
+        text.len -= used;
+    }
+    return 0;
+}
+
+bool text_is_unsafe(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
+           (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+static int add_unsafe(struct buf *b, uint32_t c)
+{
+    switch (c) {
+    case '\n':
+        return buf_add(b, "\\n", 2);
+    case '\r':
+        return buf_add(b, "\\r", 2);
+    case '\t':
+        return buf_add(b, "\\t", 2);
+    case '\b':
+        return buf_add(b, "\\b", 2);
+    case '\f':
+        return buf_add(b, "\\f", 2);
+    default: /* everything unsafe is within the BMP */
+        return buf_addf(b, "\\u%04x", (unsigned)c);
+    }
+}
+
+int text_add_visible(struct buf *b, struct span text)
+{
+    size_t i = 0;
+    while (i < text.len) {
+        uint32_t c;
+        size_t n = text_decode(text.data + i, text.len - i, &c);
+        int r;
+        if (n == 0)
+            r = buf_add_str(b, REPLACEMENT), n = 1;
+        else if (text_is_unsafe(c))
+            r = add_unsafe(b, c);
+        else
+            r = buf_add(b, text.data + i, n);
+        if (r)
+            return -1;
+        i += n;
+    }
+    return 0;
+}
+
+/* Bytes that start something a JSON string cannot take as it is, or that need a closer look:
+ * controls, quote, backslash, DEL, and the lead bytes of C1, U+061C, U+200E.., U+2028.., U+2066..
+ */
+static bool needs_look(unsigned char s)
+{
+    return s < 0x20 || s == '"' || s == '\\' || s >= 0x7F;
+}
+
+int text_add_json(struct buf *b, struct span text)
+{
+    if (buf_reserve(b, text.len + 2) || buf_add_char(b, '"'))
+        return -1;
+    size_t start = 0, i = 0;
+    while (i < text.len) {
+        unsigned char s = (unsigned char)text.data[i];
+        if (!needs_look(s)) {
+            i++;
+            continue;
+        }
+        uint32_t c;
+        size_t n = text_decode(text.data + i, text.len - i, &c);
+        if (n == 0)
+            return -1;
+        if (c != '"' && c != '\\' && !text_is_unsafe(c)) {
+            i += n;
+            continue;
+        }
+        if (buf_add(b, text.data + start, i - start))
+            return -1;
+        if (text_is_unsafe(c) ? add_unsafe(b, c)
+                              : (buf_add_char(b, '\\') || buf_add_char(b, (char)c)))
+            return -1;
+        i += n;
+        start = i;
+    }
+    return buf_add(b, text.data + start, text.len - start) || buf_add_char(b, '"') ? -1 : 0;
+}
