@@ -227,7 +227,7 @@ lint-man:
 		grep -v 'referenced manual not found'; then exit 1; fi
 
 lint-shell:
-	$(call quiet,LINT,scripts)shellcheck -x -P SCRIPTDIR \
+	$(call quiet,LINT,scripts)shellcheck -x -S warning -P SCRIPTDIR \
 		$$(tests/lint/scripts)
 
 lint-cppcheck:

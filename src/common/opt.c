@@ -125,7 +125,12 @@ enum error_kind opt_parse_argv(const struct opt_table *t, int argc, char **argv,
     struct option longs[OPT_ROWS_MAX + 1];
     char shorts[2 * OPT_ROWS_MAX + 2];
     build_getopt(t, longs, shorts);
+#if defined(__GLIBC__) || defined(__linux__)
+    optind = 0; /* start anew, also inside a cluster of letters */
+#else
+    optreset = 1;
     optind = 1;
+#endif
     opterr = 0;
     int c;
     while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {

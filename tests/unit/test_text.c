@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/text.h"
+
+static void decodes_only_valid_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        uint32_t codepoint;
+    } table[] = {
+        {"a", 1, 'a'},
+        {"\xC3\xA5", 2, 0xE5},
+        {"\xE2\x80\xAE", 3, 0x202E},
+        {"\xF0\x9F\x98\x80", 4, 0x1F600},
+        {"\xF4\x8F\xBF\xBF", 4, 0x10FFFF},
+        {"\xC0\x80", 0, 0},         /* overlong */
+        {"\xE0\x80\x80", 0, 0},     /* overlong */
+        {"\xED\xA0\x80", 0, 0},     /* surrogate */
+        {"\xF4\x90\x80\x80", 0, 0}, /* above U+10FFFF */
+        {"\x80", 0, 0},
+        {"\xC3", 0, 0},
+        {"\xE2\x80", 0, 0},
+        {"\xFF", 0, 0},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        uint32_t c = 12345;
+        assert_int_equal(text_decode(table[i].bytes, strlen(table[i].bytes), &c), table[i].len);
+        assert_int_equal(c, table[i].len ? table[i].codepoint : 12345);
+    }
+}
+
+static void each_invalid_byte_becomes_one_replacement(void **state)
+{
+    (void)state;
+    struct buf b;
+    bool changed;
+    buf_init(&b, 1000);
+    /* as the recorded reply of the original server: %ff%fe%c3%28 */
+    assert_int_equal(text_add_sanitized(&b, LITERAL("\xff\xfe\xc3("), true, &changed), 0);
+    assert_buf(b, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD(");
+    assert_true(changed);
+    buf_clear(&b);
+    assert_int_equal(text_add_sanitized(&b, LITERAL("a\0b"), true, &changed), 0);
+    assert_buf(b, "a\xEF\xBF\xBD"
+                  "b");
+    buf_clear(&b);
+    assert_int_equal(text_add_sanitized(&b, LITERAL("a\0\xC3\xA5"), false, &changed), 0);
+    assert_buf(b, "a\0\xC3\xA5");
+    assert_false(changed);
+    buf_release(&b);
+}
+
+static void trims_unicode_space_at_both_ends(void **state)
+{
+    (void)state;
+    struct span s = text_trim(LITERAL("\t\xC2\xA0\xE2\x80\x83 a b \xC2\x85\xE3\x80\x80\n"));
+    assert_true(span_equal(s, span_of("a b")));
+    assert_int_equal(text_trim(LITERAL(" \n\xE2\x80\xA8")).len, 0);
+    assert_int_equal(text_trim(LITERAL("")).len, 0);
+    assert_int_equal(text_trim(LITERAL("\xE2\x80\x8B")).len, 3); /* U+200B is no white space */
+}
+
+static void html_escapes_are_exactly_five_and_undone_once(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    assert_int_equal(text_add_html_escaped(&b, LITERAL("<a href='x'>\"&amp;\"</a>")), 0);
+    assert_buf(b, "&lt;a href=&#39;x&#39;&gt;&#34;&amp;amp;&#34;&lt;/a&gt;");
+    struct buf back;
+    buf_init(&back, 1000);
+    assert_int_equal(text_add_html_unescaped(&back, (struct span){b.data, b.len}), 0);
+    assert_buf(back, "<a href='x'>\"&amp;\"</a>");
+    buf_clear(&back);
+    assert_int_equal(text_add_html_unescaped(&back, LITERAL("&quot; & &#x27; &lt &amp;lt;")), 0);
+    assert_buf(back, "&quot; & &#x27; &lt &lt;");
+    buf_release(&b);
+    buf_release(&back);
+}
+
+static void json_strings_never_hold_unsafe_characters(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    assert_int_equal(text_add_json(&b, LITERAL("q\"b\\s/\n\t\r\b\f\x1b\0\x7f\xC2\x85")), 0);
+    assert_buf(b, "\"q\\\"b\\\\s/\\n\\t\\r\\b\\f\\u001b\\u0000\\u007f\\u0085\"");
+    buf_clear(&b);
+    assert_int_equal(text_add_json(&b, LITERAL("\xE2\x80\xA8\xE2\x80\xAE\xE2\x81\xA9\xD8\x9C")), 0);
+    assert_buf(b, "\"\\u2028\\u202e\\u2069\\u061c\"");
+    buf_clear(&b);
+    assert_int_equal(text_add_json(&b, LITERAL("\xC3\xA5\xE6\xBC\xA2\xF0\x9F\x98\x80")), 0);
+    assert_buf(b, "\"\xC3\xA5\xE6\xBC\xA2\xF0\x9F\x98\x80\"");
+    assert_int_equal(text_add_json(&b, LITERAL("\xFF")), -1);
+    buf_release(&b);
+}
+
+static void visible_text_is_one_printable_line(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    assert_int_equal(text_add_visible(&b, LITERAL("a\nb\x1b[31m\xE2\x80\xAE\xFF\xC2\x9B")), 0);
+    assert_buf(b, "a\\nb\\u001b[31m\\u202e\xEF\xBF\xBD\\u009b");
+    buf_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decodes_only_valid_utf8),
+        cmocka_unit_test(each_invalid_byte_becomes_one_replacement),
+        cmocka_unit_test(trims_unicode_space_at_both_ends),
+        cmocka_unit_test(html_escapes_are_exactly_five_and_undone_once),
+        cmocka_unit_test(json_strings_never_hold_unsafe_characters),
+        cmocka_unit_test(visible_text_is_one_printable_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
