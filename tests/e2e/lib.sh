@@ -59,6 +59,14 @@ spawn() {
     set +m
 }
 
+# The same with stdout going to the fifo $1; its reader opens it later.
+spawn_to() {
+    local fifo=$1
+    shift
+    # shellcheck disable=SC2016
+    spawn bash -c 'fifo=$1; shift; exec "$@" >"$fifo"' - "$fifo" "$@"
+}
+
 # Runs "$@" to its end: stdout to the file out, stderr to err, the status to STATUS.
 run() {
     timeout -k 5 "$((WAIT_SECS * 2))" "$@" >out 2>err
@@ -122,6 +130,7 @@ cleanup() {
     fi
     exit "$status"
 }
+exec </dev/null
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
 

@@ -171,7 +171,7 @@ int64_t store_last_id(struct store *s)
 static bool holds(const struct segment *g, struct view channel)
 {
     struct view own = {g->channel, g->channel_len};
-    return view_equal(own, channel) || (!g->element && view_equal(own, view_of("*")));
+    return view_equal(own, channel) || view_equal(own, view_of("*"));
 }
 
 int64_t store_past(struct store *s, struct view channel, int64_t count, int64_t before)

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/api.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/form.h"
+#include "common/log.h"
+#include "common/number.h"
+#include "server/render.h"
+
+#define COUNT_DEFAULT 100
+#define NUMBER_MAX    64                  /* bytes of a number with its space */
+#define RESPONSE_MAX  (6u * API_BODY_MAX) /* each byte may become \u00XX or &#34; */
+#define RETRY_AFTER_S 1
+#define UNLIMITED     INT64_MAX
+
+static const char page[] =
+    "chancatd " CHANCAT_VERSION ", a chat server for chancat\n"
+    "\n"
+    "GET  /get?channel=C&last=ID       messages with an id above ID (0), as a JSON array\n"
+    "GET  /past?channel=C&count=N&before=ID\n"
+    "                                  the newest N (100) with an id below ID\n"
+    "POST /send                        form fields channel, sender, content: stores a message\n"
+    "\n"
+    "Extras, announced in the header Chancat-Features:\n"
+    "  wait    /get ... &wait=SECS     holds the reply until a message comes (25 at most)\n"
+    "  limit   /get ... &limit=N       the first N messages after last (1,000 at most)\n"
+    "\n"
+    "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
+    "\"time\":\"2024-01-01T00:00:00Z\"}\n"
+    "An error:  {\"error\":\"...\"}\n"
+    "\n"
+    "The whole story: man chancat-protocol\n";
+
+void api_init(struct api_call *call, const struct api *api)
+{
+    *call = (struct api_call){.api = api};
+    buf_init(&call->response.body, RESPONSE_MAX);
+    buf_init(&call->channel, API_BODY_MAX);
+    buf_init(&call->sender, API_BODY_MAX);
+    buf_init(&call->content, API_BODY_MAX);
+}
+
+void api_release(struct api_call *call)
+{
+    buf_release(&call->response.body);
+    buf_release(&call->channel);
+    buf_release(&call->sender);
+    buf_release(&call->content);
+}
+
+void api_fail(struct api_call *call, int status, const char *text)
+{
+    struct api_response *r = &call->response;
+    r->status = status;
+    r->content_type = API_JSON;
+    r->more = false;
+    buf_clear(&r->body);
+    render_error(&r->body, text); /* an empty body if there is no memory: the status tells */
+}
+
+static enum api_next fail(struct api_call *call, int status, const char *text)
+{
+    api_fail(call, status, text);
+    return API_READY;
+}
+
+static enum api_next fail_store(struct api_call *call, const struct error *e)
+{
+    log_error("%s", e->text);
+    call->response.retry_after_s = RETRY_AFTER_S;
+    return fail(call, 503, "The store failed");
+}
+
+/* No early end, so that the time tells nothing about where a wrong token differs. */
+static bool same_secret(struct span a, struct span b)
+{
+    unsigned char different = a.len != b.len;
+    for (size_t i = 0; i < a.len; i++)
+        different |= (unsigned char)(a.data[i] ^ b.data[b.len ? i % b.len : 0]);
+    return !different;
+}
+
+static bool authorized(const struct api *api, const char *authorization)
+{
+    static const char scheme[] = "Bearer ";
+    size_t len = sizeof(scheme) - 1;
+    if (api->token.len == 0)
+        return true;
+    if (!authorization || strncasecmp(authorization, scheme, len) != 0)
+        return false;
+    struct span given = span_of(authorization + len);
+    return given.len > 0 && same_secret(given, api->token);
+}
+
+/* The decoded, valid and trimmed value of a parameter; body before query. False: no memory. */
+static bool take(const struct api_request *request, const char *key, struct buf *ret)
+{
+    struct buf raw;
+    buf_init(&raw, ret->max_bytes);
+    int found = form_find(request->body, key, &raw);
+    if (found == 0)
+        found = form_find(request->query, key, &raw);
+    bool good = found >= 0;
+    if (found > 0) {
+        struct span text = text_trim((struct span){raw.data ? raw.data : "", raw.len});
+        good = text_add_sanitized(ret, text, false, NULL) == 0;
+    }
+    buf_release(&raw);
+    return good;
+}
+
+enum number_result { NUMBER_ABSENT, NUMBER_GOOD, NUMBER_BAD };
+
+static enum number_result take_number(const struct api_request *request, const char *key,
+                                      int64_t *ret)
+{
+    struct buf text;
+    buf_init(&text, NUMBER_MAX);
+    enum number_result result = NUMBER_BAD;
+    if (take(request, key, &text))
+        result = text.len == 0                                 ? NUMBER_ABSENT
+                 : number_parse(text.data, text.len, ret) == 0 ? NUMBER_GOOD
+                                                               : NUMBER_BAD;
+    buf_release(&text);
+    return result;
+}
+
+static struct span span_of_buf(const struct buf *b)
+{
+    return (struct span){b->data ? b->data : "", b->len};
+}
+
+static enum api_next begin_send(struct api_call *call, const struct api_request *request)
+{
+    if (!take(request, "channel", &call->channel) || !take(request, "sender", &call->sender) ||
+        !take(request, "content", &call->content))
+        return fail(call, 413, "No memory for the message");
+    if (!call->channel.len || !call->sender.len || !call->content.len)
+        return fail(call, 400, "Channel, sender or content empty");
+    call->append.message = (struct store_message){
+        .channel = span_of_buf(&call->channel),
+        .sender = span_of_buf(&call->sender),
+        .content = span_of_buf(&call->content),
+    };
+    return API_STORE;
+}
+
+void api_stored(struct api_call *call, enum error_kind kind)
+{
+    struct api_response *r = &call->response;
+    if (kind) {
+        r->retry_after_s = RETRY_AFTER_S;
+        api_fail(call, 503, "The message could not be stored");
+        return;
+    }
+    r->status = 200;
+    r->content_type = API_JSON;
+    render_message(&r->body,
+                   &call->append.message); /* no memory: an empty reply, outcome unknown */
+}
+
+/* The channel of a reading. False: the response is made. */
+static bool begin_reading(struct api_call *call, const struct api_request *request)
+{
+    if (!take(request, "channel", &call->channel)) {
+        api_fail(call, 413, "No memory for the request");
+        return false;
+    }
+    if (!call->channel.len) {
+        api_fail(call, 400, "Channel empty");
+        return false;
+    }
+    call->upto = INT64_MAX;
+    call->left = UNLIMITED;
+    return true;
+}
+
+static enum api_next begin_get(struct api_call *call, const struct api_request *request)
+{
+    int64_t limit = 0;
+    if (!begin_reading(call, request))
+        return API_READY;
+    if (take_number(request, "last", &call->after) == NUMBER_BAD)
+        return fail(call, 400, "Last must be of type int64");
+    enum number_result has_limit = take_number(request, "limit", &limit);
+    if (has_limit == NUMBER_BAD || (has_limit == NUMBER_GOOD && limit < 1))
+        return fail(call, 400, "Limit must be a whole number above 0");
+    if (has_limit == NUMBER_GOOD)
+        call->left = limit < API_LIMIT_MAX ? limit : API_LIMIT_MAX;
+    if (take_number(request, "wait", &call->wait_s) == NUMBER_BAD || call->wait_s < 0)
+        return fail(call, 400, "Wait must be a whole number of seconds");
+    if (call->wait_s > API_WAIT_MAX_S)
+        call->wait_s = API_WAIT_MAX_S;
+    if (call->wait_s > 0)
+        return API_WAIT;
+    api_read(call);
+    return API_READY;
+}
+
+static enum api_next begin_past(struct api_call *call, const struct api_request *request)
+{
+    int64_t count = COUNT_DEFAULT, before = INT64_MAX;
+    struct error e;
+    if (!begin_reading(call, request))
+        return API_READY;
+    if (take_number(request, "count", &count) == NUMBER_BAD)
+        return fail(call, 400, "Count must be of type int");
+    if (take_number(request, "before", &before) == NUMBER_BAD)
+        return fail(call, 400, "Before must be of type int64");
+    if (store_find_start(call->api->store, span_of_buf(&call->channel), before, count, &call->after,
+                         &e))
+        return fail_store(call, &e);
+    call->upto = before == INT64_MIN ? INT64_MIN : before - 1;
+    api_read(call);
+    return API_READY;
+}
+
+static bool is_form(const char *content_type)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    size_t len = sizeof(form) - 1;
+    return content_type && strncasecmp(content_type, form, len) == 0 &&
+           (content_type[len] == '\0' || strchr("; \t", content_type[len]));
+}
+
+static enum api_next begin_page(struct api_call *call, const struct api_request *request)
+{
+    (void)request;
+    call->response.status = 200;
+    call->response.content_type = "text/plain; charset=utf-8";
+    buf_add(&call->response.body, page, sizeof(page) - 1);
+    return API_READY;
+}
+
+static const struct {
+    const char *method, *path;
+    enum api_next (*begin)(struct api_call *call, const struct api_request *request);
+} routes[] = {
+    {"GET", "/get", begin_get},
+    {"GET", "/past", begin_past},
+    {"POST", "/send", begin_send},
+    {"GET", "/", begin_page},
+};
+
+enum api_next api_begin(struct api_call *call, const struct api_request *request)
+{
+    struct api_request r = *request;
+    if (!authorized(call->api, r.authorization)) {
+        call->response.authenticate = true;
+        return fail(call, 401, "A token is needed");
+    }
+    if (!is_form(r.content_type))
+        r.body = (struct span){"", 0};
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].method, r.method) == 0 && span_equal(span_of(routes[i].path), r.path))
+            return routes[i].begin(call, &r);
+    }
+    return fail(call, 404, "404 page not found");
+}
+
+bool api_has_news(struct api_call *call)
+{
+    int64_t last;
+    return store_last_id(call->api->store, span_of_buf(&call->channel), &last, NULL) ||
+           last > call->after;
+}
+
+/* One message of a reading. */
+struct filling {
+    struct api_call *call;
+    bool no_memory;
+};
+
+static bool add_row(void *context, const struct store_message *m)
+{
+    struct filling *f = context;
+    struct buf *body = &f->call->response.body;
+    bool first = body->len > 0 && body->data[body->len - 1] == '[';
+    if ((!first && buf_add_char(body, ',')) || render_message(body, m)) {
+        f->no_memory = true;
+        return false;
+    }
+    f->call->after = m->id;
+    f->call->left--;
+    return body->len < API_FILL_BYTES && f->call->left > 0;
+}
+
+/* Appends rows, and the closing bracket when nothing is left. */
+static enum error_kind fill(struct api_call *call, struct error *e)
+{
+    struct filling f = {.call = call};
+    struct api_response *r = &call->response;
+    size_t target = API_FILL_BYTES;
+    enum error_kind kind = call->left > 0
+                               ? store_read(call->api->store, span_of_buf(&call->channel),
+                                            call->after, call->upto, call->left, add_row, &f, e)
+                               : ERROR_NONE;
+    if (!kind && f.no_memory)
+        kind = error_set(e, ERROR_LOCAL, "no memory for a reply");
+    if (kind)
+        return kind;
+    r->more = call->left > 0 && r->body.len >= target; /* it stopped because the piece is full */
+    if (!r->more && buf_add_char(&r->body, ']'))
+        return error_set(e, ERROR_LOCAL, "no memory for a reply");
+    return ERROR_NONE;
+}
+
+void api_read(struct api_call *call)
+{
+    struct api_response *r = &call->response;
+    struct error e;
+    int64_t last;
+    /* A long reply ends with what is there now, however fast others write. */
+    enum error_kind kind = store_last_id(call->api->store, span_of_buf(&call->channel), &last, &e);
+    if (!kind && last < call->upto)
+        call->upto = last;
+    r->status = 200;
+    r->content_type = API_JSON;
+    if (!kind && buf_add_char(&r->body, '['))
+        kind = error_set(&e, ERROR_LOCAL, "no memory for a reply");
+    if (!kind)
+        kind = fill(call, &e);
+    if (kind)
+        fail_store(call, &e);
+}
+
+bool api_fill(struct api_call *call)
+{
+    struct error e;
+    buf_shrink(&call->response.body, 4 * API_FILL_BYTES);
+    enum error_kind kind = fill(call, &e);
+    if (kind)
+        log_error("a reply is cut: %s", e.text);
+    return kind == ERROR_NONE;
+}

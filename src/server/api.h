@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * api: from request to response, without a socket.
+ *
+ * A struct api_call is one request in work. The steps are the caller's (routes.c):
+ *
+ *   api_begin()  -> API_READY     the response stands in call->response
+ *                -> API_STORE     queue call->append; when it is done: api_stored()
+ *                -> API_WAIT      `wait`: call api_has_news() now, after each message of the
+ * channel and at the end of call->wait_s; then api_read() api_fill()   the body, piece by piece,
+ * while response.more is set
+ *
+ * What is accepted and answered is the original server's (tests/data/wire.jsonl) with the
+ * differences listed in chancat-protocol(7). One thread at a time uses a call.
+ */
+#ifndef CHANCATD_API_H
+#define CHANCATD_API_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/text.h"
+#include "server/store.h"
+
+#define API_BODY_MAX   10000000u /* bytes of a request's body; more is 413 */
+#define API_WAIT_MAX_S 25
+#define API_LIMIT_MAX  1000
+#define API_FEATURES   "wait, limit"
+#define API_FILL_BYTES 65536u /* a piece of a long reply is not much longer than this */
+#define API_JSON       "application/json"
+
+struct api {
+    struct store *store;
+    struct span token; /* empty: none is asked for */
+};
+
+struct api_request {
+    const char *method;
+    struct span path, query, body; /* query and body as they came, still encoded */
+    const char *content_type;      /* NULL: none */
+    const char *authorization;     /* NULL: none */
+};
+
+struct api_response {
+    int status;
+    const char *content_type;
+    struct buf body;   /* all of it, or the first piece */
+    bool more;         /* api_fill() brings the rest */
+    bool authenticate; /* send WWW-Authenticate */
+    int retry_after_s; /* 0: not sent */
+};
+
+enum api_next { API_READY, API_STORE, API_WAIT };
+
+struct api_call {
+    const struct api *api;
+    struct api_response response;
+    struct buf channel, sender, content; /* decoded parameters */
+    struct store_append append;
+    int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
+    int64_t wait_s;
+};
+
+void api_init(struct api_call *call, const struct api *api);
+void api_release(struct api_call *call);
+
+enum api_next api_begin(struct api_call *call, const struct api_request *request);
+
+/* The append has ended: makes the response. Any thread. */
+void api_stored(struct api_call *call, enum error_kind kind);
+
+/* Is there a message for a waiting call? (Also yes when the store cannot tell.) */
+bool api_has_news(struct api_call *call);
+
+/* Makes the response of a reading call. */
+void api_read(struct api_call *call);
+
+/* Puts the next piece into response.body (cleared first) and clears response.more after the
+ * last. False: the store failed; the reply must be cut. */
+bool api_fill(struct api_call *call);
+
+/* Makes an error response. `text` becomes {"error":text}. */
+void api_fail(struct api_call *call, int status, const char *text);
+
+#endif

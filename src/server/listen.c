@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static enum error_kind failed(const char *address, struct error *e)
+{
+    return error_set(e, ERROR_LOCAL, "cannot listen on %.200s: %s", address, strerror(errno));
+}
+
+static int make_socket(int family)
+{
+    int fd = socket(family, SOCK_STREAM, 0);
+    if (fd >= 0)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
+
+/* A socket in the file system that refuses connections belongs to nobody. */
+static bool is_dead_socket(const struct sockaddr_un *where)
+{
+    struct stat st;
+    if (lstat(where->sun_path, &st) || !S_ISSOCK(st.st_mode))
+        return false;
+    int fd = make_socket(AF_UNIX);
+    if (fd < 0)
+        return false;
+    bool dead =
+        connect(fd, (const struct sockaddr *)where, sizeof(*where)) < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return dead;
+}
+
+static enum error_kind open_unix(struct listener *l, const char *path, struct error *e)
+{
+    struct sockaddr_un where = {.sun_family = AF_UNIX};
+    if (!*path || strlen(path) >= sizeof(where.sun_path) || strlen(path) >= sizeof(l->path))
+        return error_set(e, ERROR_USAGE, "unix:PATH needs a path of 1 to %zu bytes",
+                         sizeof(where.sun_path) - 1);
+    snprintf(where.sun_path, sizeof(where.sun_path), "%s", path);
+    l->fd = make_socket(AF_UNIX);
+    if (l->fd < 0)
+        return failed(path, e);
+    if (is_dead_socket(&where))
+        unlink(path);
+    if (bind(l->fd, (struct sockaddr *)&where, sizeof(where)))
+        return failed(path, e);
+    snprintf(l->path, sizeof(l->path), "%s", path);
+    if (listen(l->fd, LISTEN_BACKLOG))
+        return failed(path, e);
+    snprintf(l->url, sizeof(l->url), "unix:%s", path);
+    return ERROR_NONE;
+}
+
+/* Takes HOST:PORT or [HOST]:PORT apart. */
+static bool split(const char *address, char host[256], char port[16])
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon ? (size_t)(colon - address) : 0;
+    if (!colon || len == 0 || len >= 256 || strlen(colon + 1) >= 16 || !colon[1] ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        return false;
+    bool brackets = address[0] == '[' && address[len - 1] == ']';
+    if (!brackets && memchr(address, ':', len))
+        return false;
+    snprintf(host, 256, "%.*s", (int)(brackets ? len - 2 : len), address + brackets);
+    snprintf(port, 16, "%s", colon + 1);
+    return host[0] != '\0';
+}
+
+static enum error_kind bind_one(struct listener *l, const struct addrinfo *info,
+                                const char *address, struct error *e)
+{
+    int one = 1;
+    l->fd = make_socket(info->ai_family);
+    if (l->fd < 0)
+        return failed(address, e);
+    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (info->ai_family == AF_INET6)
+        setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    if (bind(l->fd, info->ai_addr, info->ai_addrlen) || listen(l->fd, LISTEN_BACKLOG))
+        return failed(address, e);
+    return ERROR_NONE;
+}
+
+static enum error_kind tell_url(struct listener *l, const char *address, struct error *e)
+{
+    struct sockaddr_storage where;
+    socklen_t len = sizeof(where);
+    char host[256], port[16];
+    if (getsockname(l->fd, (struct sockaddr *)&where, &len))
+        return failed(address, e);
+    int r = getnameinfo((struct sockaddr *)&where, len, host, sizeof(host), port, sizeof(port),
+                        NI_NUMERICHOST | NI_NUMERICSERV);
+    if (r)
+        return error_set(e, ERROR_LOCAL, "cannot tell the address: %s", gai_strerror(r));
+    bool v6 = where.ss_family == AF_INET6;
+    snprintf(l->url, sizeof(l->url), "http://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    return ERROR_NONE;
+}
+
+enum error_kind listen_open(struct listener *l, const char *address, struct error *e)
+{
+    *l = (struct listener){.fd = -1};
+    if (strncmp(address, "unix:", 5) == 0)
+        return open_unix(l, address + 5, e);
+    char host[256], port[16];
+    if (!split(address, host, port))
+        return error_set(e, ERROR_USAGE, "'%.200s' is not HOST:PORT, [IPv6]:PORT or unix:PATH",
+                         address);
+    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    int r = getaddrinfo(host, port, &hints, &found);
+    if (r)
+        return error_set(e, ERROR_LOCAL, "cannot listen on %.200s: %s", address, gai_strerror(r));
+    enum error_kind kind = bind_one(l, found, address, e);
+    freeaddrinfo(found);
+    return kind ? kind : tell_url(l, address, e);
+}
+
+void listen_close(struct listener *l)
+{
+    if (l->fd >= 0)
+        close(l->fd);
+    if (l->path[0])
+        unlink(l->path);
+    *l = (struct listener){.fd = -1};
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen: the address a server listens on, from text to socket.
+ *
+ * HOST:PORT, [IPv6]:PORT or unix:PATH. Port 0 picks a free one. A Unix socket that nobody
+ * listens on any more is replaced; anything else in its place is an error.
+ */
+#ifndef CHANCATD_LISTEN_H
+#define CHANCATD_LISTEN_H
+
+#include "common/error.h"
+
+#define LISTEN_BACKLOG 1024
+
+struct listener {
+    int fd;         /* -1: none */
+    char url[300];  /* where clients find it: http://HOST:PORT or unix:PATH */
+    char path[108]; /* of a Unix socket, else empty */
+};
+
+/* ERROR_USAGE: not an address. ERROR_LOCAL: it cannot be had. */
+enum error_kind listen_open(struct listener *l, const char *address, struct error *e);
+
+/* Closes the socket unless `fd` is -1 (it was given away) and removes the path. */
+void listen_close(struct listener *l);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chancatd: a chat server for chancat. The steps of its life; nothing below here exits.
+ */
+#include <errno.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/log.h"
+#include "common/stop.h"
+#include "server/api.h"
+#include "server/listen.h"
+#include "server/options.h"
+#include "server/routes.h"
+
+#define HELP_MAX   8192
+#define PATH_BYTES 4096
+#define SPARE_FDS  64 /* database, listener, libraries */
+#define HEADER_MS  60000
+#define BODY_MS    120000
+
+/* --help and --version */
+static enum error_kind show(const struct server_options *o, struct error *e)
+{
+    struct buf text;
+    buf_init(&text, HELP_MAX);
+    if (o->help)
+        server_options_add_help(&text);
+    else
+        buf_addf(&text, "chancatd %s\nlibmicrohttpd/%s SQLite/%s\n", CHANCAT_VERSION,
+                 MHD_get_version(), sqlite3_libversion());
+    size_t n = fwrite(text.data, 1, text.len, stdout);
+    bool good = n == text.len && fflush(stdout) == 0;
+    buf_release(&text);
+    return good ? ERROR_NONE
+                : error_set(e, ERROR_LOCAL, "cannot write to standard output: %s", strerror(errno));
+}
+
+/* Each connection needs a descriptor. */
+static void raise_descriptor_limit(int64_t connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + SPARE_FDS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
+        log_warn("the limit of open files allows fewer than %lld connections",
+                 (long long)connections);
+}
+
+/* The folders above the default database; `path` is put back as it was. */
+static enum error_kind make_folders(char *path, struct error *e)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int r = mkdir(path, 0700);
+        int reason = errno;
+        *slash = '/';
+        if (r && reason != EEXIST)
+            return error_set(e, ERROR_LOCAL, "cannot make a folder for %.300s: %s", path,
+                             strerror(reason));
+    }
+    return ERROR_NONE;
+}
+
+static enum error_kind open_store(const struct server_options *o, struct routes *routes,
+                                  struct store **ret, struct error *e)
+{
+    if (o->database)
+        return store_open(o->database, routes_on_message, routes, ret, e);
+    struct buf path;
+    buf_init(&path, PATH_BYTES);
+    enum error_kind kind = ERROR_NONE;
+    if (server_options_default_database(&path))
+        kind = error_set(e, ERROR_USAGE, "there is no home directory; name a database with -d");
+    if (!kind)
+        kind = make_folders(path.data, e);
+    if (!kind)
+        kind = store_open(path.data, routes_on_message, routes, ret, e);
+    buf_release(&path);
+    return kind;
+}
+
+static void wait_for_stop(void)
+{
+    struct pollfd p = {.fd = stop_fd(), .events = POLLIN};
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        continue;
+}
+
+static enum error_kind serve(const struct server_options *o, struct error *e)
+{
+    struct listener listener = {.fd = -1};
+    struct routes *routes = NULL;
+    struct routes_config config = {
+        .max_connections = o->max_connections,
+        .max_per_address = o->max_per_address,
+        .header_ms = HEADER_MS,
+        .body_ms = BODY_MS,
+    };
+    struct api api = {.token = {o->token.data, o->token.len}};
+    raise_descriptor_limit(o->max_connections);
+    enum error_kind kind = listen_open(&listener, o->listen, e);
+    if (!kind)
+        kind = routes_new(&config, &routes, e);
+    if (!kind)
+        kind = open_store(o, routes, &api.store, e);
+    if (!kind)
+        kind = routes_start(routes, &api, &listener, e);
+    if (!kind) {
+        log_warn("listening on %s", listener.url);
+        wait_for_stop();
+        log_info("stopping");
+    }
+    if (routes)
+        routes_stop(routes);
+    store_close(api.store);
+    routes_free(routes);
+    listen_close(&listener);
+    return kind;
+}
+
+int main(int argc, char **argv)
+{
+    struct server_options options;
+    struct error e;
+    file_fill_standard_fds();
+    log_init("chancatd", LOG_NORMAL);
+    enum error_kind kind = server_options_read(&options, argc, argv, &e);
+    if (!kind)
+        kind = stop_init(&e);
+    if (!kind) {
+        log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
+        kind = options.help || options.version ? show(&options, &e) : serve(&options, &e);
+    }
+    if (kind)
+        log_error("%s", e.text);
+    server_options_release(&options);
+    return kind == ERROR_NONE ? 0 : kind == ERROR_USAGE ? 2 : 1;
+}

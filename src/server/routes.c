@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/routes.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/guard.h"
+#include "server/waiters.h"
+
+#define TICK_MS      100 /* the housekeeper looks at most so often */
+#define STREAM_BYTES API_FILL_BYTES
+
+struct routes {
+    struct routes_config config;
+    const struct api *api;
+    struct MHD_Daemon *daemon;
+    int listen_fd;
+    struct waiters waiters;
+    struct guard guard;
+    atomic_size_t body_bytes; /* of all requests in work */
+    atomic_bool stopping;
+    /* housekeeper and end, under `lock` */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t housekeeper;
+    bool housekeeper_runs, housekeeper_ends;
+    int64_t wake_at; /* what the housekeeper sleeps until */
+    int64_t active;  /* requests begun and not completed */
+};
+
+enum phase { PHASE_BODY, PHASE_STORING, PHASE_WAITING, PHASE_ANSWER };
+
+/* One request; MHD's per-request pointer. */
+struct request {
+    struct routes *routes;
+    struct MHD_Connection *connection;
+    struct guarded *guarded;
+    _Atomic enum phase phase; /* moved on by whoever resumes the connection */
+    char *target;             /* as it came, path and query */
+    struct buf body;
+    int refused; /* status for a body that is not taken, else 0 */
+    bool begun;  /* counted in routes->active */
+    struct api_call call;
+    struct waiter waiter;
+    size_t streamed; /* bytes of response.body given out */
+};
+
+/* --- the housekeeper -------------------------------------------------------------------------- */
+
+/* Makes sure that it looks no later than `deadline`. */
+static void look_at(struct routes *r, int64_t deadline)
+{
+    pthread_mutex_lock(&r->lock);
+    if (deadline < r->wake_at) {
+        r->wake_at = deadline;
+        pthread_cond_broadcast(&r->changed);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* Under the lock: waits until `deadline` or a change. */
+static void wait_until(struct routes *r, int64_t deadline)
+{
+    if (deadline == CLOCK_NEVER) {
+        pthread_cond_wait(&r->changed, &r->lock);
+        return;
+    }
+    struct timespec at = {.tv_sec = (time_t)(deadline / 1000),
+                          .tv_nsec = (long)(deadline % 1000) * 1000000};
+    pthread_cond_timedwait(&r->changed, &r->lock, &at);
+}
+
+static void *housekeeper_main(void *context)
+{
+    struct routes *r = context;
+    pthread_mutex_lock(&r->lock);
+    while (!r->housekeeper_ends) {
+        if (clock_left_ms(r->wake_at) != 0) {
+            wait_until(r, r->wake_at);
+            continue;
+        }
+        r->wake_at = CLOCK_NEVER;
+        pthread_mutex_unlock(&r->lock);
+        int64_t waiter = waiters_expire(&r->waiters), connection = guard_expire(&r->guard);
+        int64_t nearest = waiter < connection ? waiter : connection;
+        int64_t soonest = clock_deadline(TICK_MS);
+        pthread_mutex_lock(&r->lock);
+        if (nearest < soonest)
+            nearest = soonest;
+        if (nearest < r->wake_at)
+            r->wake_at = nearest;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* --- suspended requests ------------------------------------------------------------------------
+ */
+
+static void resume(struct request *q)
+{
+    atomic_store(&q->phase, PHASE_ANSWER);
+    MHD_resume_connection(q->connection);
+}
+
+static void on_stored(struct store_append *append, enum error_kind kind)
+{
+    struct request *q = append->context;
+    api_stored(&q->call, kind);
+    resume(q);
+}
+
+static void on_wake(void *context)
+{
+    resume(context);
+}
+
+void routes_on_message(void *routes, struct span channel)
+{
+    struct routes *r = routes;
+    waiters_wake_channel(&r->waiters, channel);
+}
+
+static void start_storing(struct request *q)
+{
+    atomic_store(&q->phase, PHASE_STORING);
+    q->call.append.done = on_stored;
+    q->call.append.context = q;
+    MHD_suspend_connection(q->connection);
+    if (store_queue(q->routes->api->store, &q->call.append) == ERROR_NONE)
+        return;
+    q->call.response.retry_after_s = 1;
+    api_fail(&q->call, 429, "Too many messages at once");
+    resume(q);
+}
+
+/* Suspends first, then joins the waiters, then looks: a message that comes in between is either
+ * seen by the look or wakes the waiter. */
+static void start_waiting(struct request *q)
+{
+    struct routes *r = q->routes;
+    atomic_store(&q->phase, PHASE_WAITING);
+    q->waiter = (struct waiter){
+        .channel = {q->call.channel.data, q->call.channel.len},
+        .deadline = clock_deadline(q->call.wait_s * 1000),
+        .wake = on_wake,
+        .context = q,
+    };
+    int64_t deadline = q->waiter.deadline;
+    MHD_suspend_connection(q->connection);
+    if (!waiters_add(&r->waiters, &q->waiter))
+        resume(q);
+    else if (api_has_news(&q->call) && waiters_remove(&r->waiters, &q->waiter))
+        resume(q);
+    else
+        look_at(r, deadline);
+}
+
+/* --- replies ------------------------------------------------------------------------------------
+ */
+
+static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
+{
+    (void)position;
+    struct request *q = context;
+    struct api_response *response = &q->call.response;
+    if (q->streamed == response->body.len) {
+        if (!response->more)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (!api_fill(&q->call))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        q->streamed = 0;
+    }
+    size_t n = response->body.len - q->streamed;
+    if (n > max)
+        n = max;
+    memcpy(to, response->body.data + q->streamed, n);
+    q->streamed += n;
+    return (ssize_t)n;
+}
+
+static struct MHD_Response *make_response(struct request *q)
+{
+    struct api_response *response = &q->call.response;
+    if (response->more)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, stream, q, NULL);
+    /* The body lives as long as the request does, and the response goes before it. */
+    return MHD_create_response_from_buffer(response->body.len,
+                                           response->body.data ? response->body.data : (char[]){""},
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
+static enum MHD_Result answer(struct request *q)
+{
+    struct api_response *response = &q->call.response;
+    struct MHD_Response *reply = make_response(q);
+    if (!reply)
+        return MHD_NO;
+    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
+    if (response->authenticate)
+        MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    if (response->retry_after_s) {
+        char seconds[16];
+        snprintf(seconds, sizeof(seconds), "%d", response->retry_after_s);
+        MHD_add_response_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
+    if (q->refused || atomic_load(&q->routes->stopping))
+        MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
+    enum MHD_Result r = MHD_queue_response(q->connection, (unsigned)response->status, reply);
+    MHD_destroy_response(reply);
+    return r;
+}
+
+/* --- requests ------------------------------------------------------------------------------------
+ */
+
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
+{
+    struct routes *r = context;
+    struct request *q = calloc(1, sizeof(*q));
+    if (!q)
+        return NULL;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    q->routes = r;
+    q->connection = connection;
+    q->guarded = info ? info->socket_context : NULL;
+    q->target = strdup(uri);
+    buf_init(&q->body, API_BODY_MAX);
+    api_init(&q->call, r->api);
+    return q;
+}
+
+/* The header is complete. */
+static void begin(struct request *q)
+{
+    struct routes *r = q->routes;
+    q->begun = true;
+    pthread_mutex_lock(&r->lock);
+    r->active++;
+    pthread_mutex_unlock(&r->lock);
+    if (q->guarded) {
+        int64_t deadline = clock_deadline(r->config.body_ms);
+        guard_set(&r->guard, q->guarded, deadline);
+        look_at(r, deadline);
+    }
+    const char *length =
+        MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (length && strtoull(length, NULL, 10) > API_BODY_MAX)
+        q->refused = 413;
+}
+
+static void take_body(struct request *q, const char *bytes, size_t len)
+{
+    if (q->refused)
+        return;
+    if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX) {
+        atomic_fetch_sub(&q->routes->body_bytes, len);
+        q->refused = 429;
+    } else if (buf_add(&q->body, bytes, len)) {
+        atomic_fetch_sub(&q->routes->body_bytes, len);
+        q->refused = q->body.len + len > API_BODY_MAX ? 413 : 429;
+    }
+}
+
+static enum MHD_Result refuse(struct request *q)
+{
+    q->call.response.retry_after_s = q->refused == 429;
+    api_fail(&q->call, q->refused,
+             q->refused == 413 ? "The body is too large" : "Too much at once");
+    return answer(q);
+}
+
+static struct api_request api_request_of(struct request *q, const char *method)
+{
+    const char *query = strchr(q->target, '?');
+    size_t path_len = query ? (size_t)(query - q->target) : strlen(q->target);
+    return (struct api_request){
+        .method = method,
+        .path = {q->target, path_len},
+        .query = query ? span_of(query + 1) : (struct span){"", 0},
+        .body = {q->body.data ? q->body.data : "", q->body.len},
+        .content_type = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND,
+                                                    MHD_HTTP_HEADER_CONTENT_TYPE),
+        .authorization = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_AUTHORIZATION),
+    };
+}
+
+/* The request is complete. */
+static enum MHD_Result handle(struct request *q, const char *method)
+{
+    if (q->guarded)
+        guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
+    struct api_request request = api_request_of(q, method);
+    log_info("%s %s", method, q->target);
+    switch (api_begin(&q->call, &request)) {
+    case API_READY:
+        return answer(q);
+    case API_STORE:
+        start_storing(q);
+        return MHD_YES;
+    case API_WAIT:
+        start_waiting(q);
+        return MHD_YES;
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_len, void **per_request)
+{
+    (void)context, (void)connection, (void)url, (void)version;
+    struct request *q = *per_request;
+    if (!q || !q->target)
+        return MHD_NO; /* no memory */
+    if (!q->begun) {
+        begin(q);
+        return q->refused ? refuse(q) : MHD_YES;
+    }
+    if (*upload_len) {
+        take_body(q, upload, *upload_len);
+        *upload_len = 0;
+        return MHD_YES;
+    }
+    if (q->refused)
+        return refuse(q);
+    if (atomic_load(&q->phase) == PHASE_BODY)
+        return handle(q, method);
+    if (q->call.wait_s && q->call.response.status == 0)
+        api_read(&q->call);
+    return answer(q);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **per_request,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)connection, (void)code;
+    struct routes *r = context;
+    struct request *q = *per_request;
+    if (!q)
+        return;
+    if (q->guarded) {
+        int64_t deadline = clock_deadline(r->config.header_ms);
+        guard_set(&r->guard, q->guarded, deadline);
+        look_at(r, deadline);
+    }
+    if (q->begun) {
+        pthread_mutex_lock(&r->lock);
+        r->active--;
+        pthread_cond_broadcast(&r->changed);
+        pthread_mutex_unlock(&r->lock);
+    }
+    atomic_fetch_sub(&r->body_bytes, q->body.len);
+    buf_release(&q->body);
+    api_release(&q->call);
+    free(q->target);
+    free(q);
+    *per_request = NULL;
+}
+
+/* --- connections ---------------------------------------------------------------------------------
+ */
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **per_connection,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct routes *r = context;
+    struct guarded *guarded = *per_connection;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (guarded)
+            guard_remove(&r->guard, guarded);
+        free(guarded);
+        *per_connection = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    guarded = info ? calloc(1, sizeof(*guarded)) : NULL;
+    if (guarded) {
+        int64_t deadline = clock_deadline(r->config.header_ms);
+        guard_add(&r->guard, guarded, info->connect_fd, deadline);
+        look_at(r, deadline);
+    }
+    *per_connection = guarded;
+}
+
+static void on_mhd_log(void *context, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void on_mhd_log(void *context, const char *format, va_list args)
+{
+    (void)context;
+    char text[512];
+    vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\r\n")] = '\0';
+    log_info("http: %s", text);
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+enum error_kind routes_new(const struct routes_config *config, struct routes **ret, struct error *e)
+{
+    struct routes *r = calloc(1, sizeof(*r));
+    if (!r)
+        return error_set(e, ERROR_LOCAL, "no memory");
+    r->config = *config;
+    r->listen_fd = -1;
+    r->wake_at = CLOCK_NEVER;
+    waiters_init(&r->waiters);
+    guard_init(&r->guard);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    *ret = r;
+    return ERROR_NONE;
+}
+
+static struct MHD_Daemon *start_daemon(struct routes *r)
+{
+    unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    flags |= MHD_is_feature_supported(MHD_FEATURE_EPOLL) == MHD_YES
+                 ? (unsigned)MHD_USE_EPOLL_INTERNAL_THREAD
+                 : (unsigned)MHD_USE_POLL_INTERNAL_THREAD;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, r, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, r->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, r,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, r, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        r, MHD_OPTION_CONNECTION_LIMIT, (unsigned)r->config.max_connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)r->config.max_per_address,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ROUTES_HEADER_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ROUTES_REPLY_S, MHD_OPTION_END);
+}
+
+enum error_kind routes_start(struct routes *r, const struct api *api, struct listener *listener,
+                             struct error *e)
+{
+    r->api = api;
+    r->listen_fd = listener->fd;
+    int failure = pthread_create(&r->housekeeper, NULL, housekeeper_main, r);
+    if (failure)
+        return error_set(e, ERROR_LOCAL, "cannot start a thread: %s", strerror(failure));
+    r->housekeeper_runs = true;
+    r->daemon = start_daemon(r);
+    if (!r->daemon)
+        return error_set(e, ERROR_LOCAL, "cannot start the HTTP server: %s", strerror(errno));
+    listener->fd = -1;
+    return ERROR_NONE;
+}
+
+/* Until nothing is in flight, but not for ever. */
+static void wait_for_requests(struct routes *r)
+{
+    int64_t deadline = clock_deadline(ROUTES_STOP_MS);
+    pthread_mutex_lock(&r->lock);
+    while (r->active > 0 && clock_left_ms(deadline) != 0)
+        wait_until(r, deadline);
+    if (r->active > 0)
+        log_warn("stopping with %lld requests unanswered", (long long)r->active);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void routes_stop(struct routes *r)
+{
+    if (r->daemon) {
+        atomic_store(&r->stopping, true);
+        MHD_socket fd = MHD_quiesce_daemon(r->daemon);
+        waiters_close(&r->waiters);
+        wait_for_requests(r);
+        MHD_stop_daemon(r->daemon);
+        if (fd != MHD_INVALID_SOCKET)
+            close(fd);
+        r->daemon = NULL;
+    }
+    if (r->housekeeper_runs) {
+        pthread_mutex_lock(&r->lock);
+        r->housekeeper_ends = true;
+        pthread_cond_broadcast(&r->changed);
+        pthread_mutex_unlock(&r->lock);
+        pthread_join(r->housekeeper, NULL);
+        r->housekeeper_runs = false;
+    }
+}
+
+void routes_free(struct routes *r)
+{
+    if (!r)
+        return;
+    waiters_destroy(&r->waiters);
+    guard_destroy(&r->guard);
+    pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store: where messages live. One small interface; the place named at opening picks the
+ * implementation (today: store_sqlite.c).
+ *
+ * What every implementation promises:
+ *   - an append is durable when its callback says ERROR_NONE, and not stored when it says anything
+ *     else;
+ *   - ids grow in the order messages become visible to readers, and are never used again;
+ *   - store_read() called by the listener's caller or later sees the message.
+ */
+#ifndef CHANCATD_STORE_H
+#define CHANCATD_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/text.h"
+
+#define STORE_QUEUE_MAX 10000 /* appends waiting for the writer */
+#define STORE_GROUP_MAX 1000  /* appends in one transaction */
+
+struct store;
+
+struct store_message {
+    int64_t id;
+    int64_t time_s; /* seconds since 1970, UTC */
+    struct span channel, sender, content;
+};
+
+/* An append in work; made by the caller, whose memory (and spans) must stay until `done` is called.
+ * More messages with one key will be one append, too: all or nothing. */
+struct store_append {
+    struct store_message message; /* id and time_s are filled in before `done` */
+    /* Called once, from the writer's thread: ERROR_NONE, or ERROR_UNREACHABLE: nothing stored. */
+    void (*done)(struct store_append *append, enum error_kind kind);
+    void *context;
+    struct store_append *next; /* the store's */
+};
+
+/* False stops the reading. Spans are valid during the call. */
+typedef bool store_row_fn(void *context, const struct store_message *m);
+
+/* Told after each commit, before the `done` callbacks, once per message, from the writer's thread.
+ */
+typedef void store_listener_fn(void *context, struct span channel);
+
+/* Opens or makes the database `where` (a path, or ":memory:"). ERROR_LOCAL. */
+enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
+                           struct store **ret, struct error *e);
+
+/* Finishes what is queued, then closes. NULL is fine. */
+void store_close(struct store *store);
+
+/* Queues an append. ERROR_UNREACHABLE: the queue is full, `done` will not be called. */
+enum error_kind store_queue(struct store *store, struct store_append *append);
+
+/* The highest id of the channel, 0: none. */
+enum error_kind store_last_id(struct store *store, struct span channel, int64_t *ret,
+                              struct error *e);
+
+/* The id behind which the newest `count` messages with id < `before` begin (count < 0: all of
+ * them, 0: none). */
+enum error_kind store_find_start(struct store *store, struct span channel, int64_t before,
+                                 int64_t count, int64_t *ret_after, struct error *e);
+
+/* Messages with after < id <= upto, ascending, at most `limit`. ERROR_LOCAL. */
+enum error_kind store_read(struct store *store, struct span channel, int64_t after, int64_t upto,
+                           int64_t limit, store_row_fn *row, void *context, struct error *e);
+
+#endif

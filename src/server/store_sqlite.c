@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store on SQLite: one writer thread commits whatever is queued as one transaction (group
+ * commit), a second connection reads. WAL lets both work at once; synchronous=FULL puts each
+ * commit on disk before it is acknowledged.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "server/store.h"
+
+#define SCHEMA_VERSION 1
+#define BUSY_MS        5000 /* another process holds the database, such as a backup */
+#define CACHE_KIB      "-8000"
+
+enum statement { BEGIN, COMMIT, ROLLBACK, INSERT, LAST, START, READ, STATEMENTS };
+
+static const char *const statement_sql[STATEMENTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [INSERT] = "INSERT INTO message (channel, sender, content, time) VALUES (?1, ?2, ?3, ?4)",
+    [LAST] = "SELECT coalesce(max(id), 0) FROM message WHERE channel = ?1",
+    [START] = "SELECT id FROM message WHERE channel = ?1 AND id < ?2 "
+              "ORDER BY id DESC LIMIT 1 OFFSET ?3",
+    [READ] = "SELECT id, time, sender, content FROM message "
+             "WHERE channel = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
+};
+
+struct store {
+    /* the writer's, and with ":memory:" also the readers', then under read_lock */
+    sqlite3 *write_db;
+    sqlite3 *read_db;
+    sqlite3_stmt *statements[STATEMENTS];
+    bool shared; /* read_db == write_db */
+    pthread_mutex_t read_lock;
+    store_listener_fn *listener;
+    void *listener_context;
+    pthread_t writer;
+    bool writer_runs;
+    /* the queue, under queue_lock */
+    pthread_mutex_t queue_lock;
+    pthread_cond_t queue_filled;
+    struct store_append *first, **last;
+    unsigned queued;
+    bool closing;
+};
+
+static enum error_kind failed(sqlite3 *db, const char *what, struct error *e)
+{
+    return error_set(e, ERROR_LOCAL, "%s: %s", what, db ? sqlite3_errmsg(db) : "no memory");
+}
+
+static enum error_kind execute(sqlite3 *db, const char *sql, struct error *e)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? ERROR_NONE
+                                                                : failed(db, "database", e);
+}
+
+static enum error_kind user_version(sqlite3 *db, int *ret, struct error *e)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK)
+        return failed(db, "database", e);
+    enum error_kind kind = ERROR_NONE;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *ret = sqlite3_column_int(statement, 0);
+    else
+        kind = failed(db, "database", e);
+    sqlite3_finalize(statement);
+    return kind;
+}
+
+static enum error_kind create_schema(sqlite3 *db, struct error *e)
+{
+    int version = 0;
+    enum error_kind kind = execute(db, "BEGIN IMMEDIATE", e);
+    if (!kind)
+        kind = user_version(db, &version, e);
+    if (!kind && version > SCHEMA_VERSION)
+        kind =
+            error_set(e, ERROR_LOCAL, "the database has version %d, this program knows version %d",
+                      version, SCHEMA_VERSION);
+    if (!kind && version == 0)
+        kind = execute(db,
+                       "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                       " channel TEXT NOT NULL, sender TEXT NOT NULL, content TEXT NOT NULL,"
+                       " time INTEGER NOT NULL);"
+                       "CREATE INDEX message_channel ON message (channel, id);"
+                       "PRAGMA user_version = 1",
+                       e);
+    if (!kind)
+        return execute(db, "COMMIT", e);
+    execute(db, "ROLLBACK", NULL);
+    return kind;
+}
+
+static enum error_kind open_connection(const char *where, int flags, sqlite3 **ret, struct error *e)
+{
+    char what[300];
+    snprintf(what, sizeof(what), "database %.200s", where);
+    int r = sqlite3_open_v2(where, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    if (r != SQLITE_OK)
+        return failed(*ret, what, e);
+    sqlite3_busy_timeout(*ret, BUSY_MS);
+    if (sqlite3_exec(*ret, "PRAGMA cache_size=" CACHE_KIB "; PRAGMA temp_store=MEMORY", NULL, NULL,
+                     NULL) != SQLITE_OK)
+        return failed(*ret, what, e);
+    return ERROR_NONE;
+}
+
+static enum error_kind prepare(struct store *s, struct error *e)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3 *db = i < LAST ? s->write_db : s->read_db;
+        if (sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &s->statements[i], NULL) != SQLITE_OK)
+            return failed(db, "database", e);
+    }
+    return ERROR_NONE;
+}
+
+static enum error_kind open_database(struct store *s, const char *where, struct error *e)
+{
+    s->shared = strcmp(where, ":memory:") == 0;
+    mode_t before = umask(077); /* the files are the owner's alone */
+    enum error_kind kind =
+        open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
+    if (!kind && !s->shared)
+        kind = execute(s->write_db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", e);
+    if (!kind)
+        kind = create_schema(s->write_db, e);
+    if (!kind && !s->shared)
+        kind = open_connection(where, SQLITE_OPEN_READWRITE, &s->read_db, e);
+    umask(before);
+    if (s->shared)
+        s->read_db = s->write_db;
+    return kind ? kind : prepare(s, e);
+}
+
+/* One step of a statement without rows. */
+static bool step(struct store *s, enum statement which)
+{
+    int r = sqlite3_step(s->statements[which]);
+    sqlite3_reset(s->statements[which]);
+    return r == SQLITE_DONE;
+}
+
+static void bind_text(sqlite3_stmt *statement, int at, struct span text)
+{
+    sqlite3_bind_text64(statement, at, text.data ? text.data : "", text.len, SQLITE_STATIC,
+                        SQLITE_UTF8);
+}
+
+static bool insert(struct store *s, struct store_message *m)
+{
+    sqlite3_stmt *statement = s->statements[INSERT];
+    bind_text(statement, 1, m->channel);
+    bind_text(statement, 2, m->sender);
+    bind_text(statement, 3, m->content);
+    sqlite3_bind_int64(statement, 4, m->time_s);
+    bool good = step(s, INSERT);
+    m->id = sqlite3_last_insert_rowid(s->write_db);
+    return good;
+}
+
+/* All of the group in one transaction, or none of it. */
+static bool commit_group(struct store *s, struct store_append *group)
+{
+    int64_t now = (int64_t)time(NULL);
+    bool good = step(s, BEGIN);
+    for (struct store_append *a = group; good && a; a = a->next) {
+        a->message.time_s = now;
+        good = insert(s, &a->message);
+    }
+    good = good && step(s, COMMIT);
+    if (good)
+        return true;
+    log_error("cannot store: %s", sqlite3_errmsg(s->write_db));
+    if (!sqlite3_get_autocommit(s->write_db))
+        step(s, ROLLBACK);
+    return false;
+}
+
+/* Takes up to STORE_GROUP_MAX appends; waits for the first. NULL: closing and empty. */
+static struct store_append *take_group(struct store *s)
+{
+    pthread_mutex_lock(&s->queue_lock);
+    while (!s->first && !s->closing)
+        pthread_cond_wait(&s->queue_filled, &s->queue_lock);
+    struct store_append *group = s->first, **end = &group;
+    unsigned count = 0;
+    while (*end && count < STORE_GROUP_MAX) {
+        end = &(*end)->next;
+        count++;
+    }
+    s->first = *end;
+    *end = NULL;
+    if (!s->first)
+        s->last = &s->first;
+    s->queued -= count;
+    pthread_mutex_unlock(&s->queue_lock);
+    return group;
+}
+
+static void *writer_main(void *context)
+{
+    struct store *s = context;
+    struct store_append *group;
+    while ((group = take_group(s))) {
+        if (s->shared)
+            pthread_mutex_lock(&s->read_lock);
+        bool good = commit_group(s, group);
+        if (s->shared)
+            pthread_mutex_unlock(&s->read_lock);
+        for (struct store_append *a = group; good && a; a = a->next)
+            s->listener(s->listener_context, a->message.channel);
+        while (group) {
+            struct store_append *a = group;
+            group = a->next; /* `a` may be gone after the call */
+            a->done(a, good ? ERROR_NONE : ERROR_UNREACHABLE);
+        }
+    }
+    return NULL;
+}
+
+enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
+                           struct store **ret, struct error *e)
+{
+    struct store *s = calloc(1, sizeof(*s));
+    if (!s)
+        return error_set(e, ERROR_LOCAL, "no memory");
+    s->listener = listener;
+    s->listener_context = context;
+    s->last = &s->first;
+    pthread_mutex_init(&s->read_lock, NULL);
+    pthread_mutex_init(&s->queue_lock, NULL);
+    pthread_cond_init(&s->queue_filled, NULL);
+    enum error_kind kind = open_database(s, where, e);
+    if (!kind) {
+        int r = pthread_create(&s->writer, NULL, writer_main, s);
+        s->writer_runs = r == 0;
+        if (r)
+            kind = error_set(e, ERROR_LOCAL, "cannot start a thread: %s", strerror(r));
+    }
+    if (kind)
+        store_close(s);
+    else
+        *ret = s;
+    return kind;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->queue_lock);
+    s->closing = true;
+    pthread_cond_signal(&s->queue_filled);
+    pthread_mutex_unlock(&s->queue_lock);
+    if (s->writer_runs)
+        pthread_join(s->writer, NULL);
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(s->statements[i]);
+    if (!s->shared)
+        sqlite3_close(s->read_db);
+    sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
+    pthread_cond_destroy(&s->queue_filled);
+    pthread_mutex_destroy(&s->queue_lock);
+    pthread_mutex_destroy(&s->read_lock);
+    free(s);
+}
+
+enum error_kind store_queue(struct store *s, struct store_append *append)
+{
+    append->next = NULL;
+    pthread_mutex_lock(&s->queue_lock);
+    bool full = s->queued >= STORE_QUEUE_MAX || s->closing;
+    if (!full) {
+        *s->last = append;
+        s->last = &append->next;
+        s->queued++;
+        pthread_cond_signal(&s->queue_filled);
+    }
+    pthread_mutex_unlock(&s->queue_lock);
+    return full ? ERROR_UNREACHABLE : ERROR_NONE;
+}
+
+/* Runs a query for one number; 0 when there is no row. */
+static enum error_kind one_number(struct store *s, sqlite3_stmt *statement, int64_t *ret,
+                                  struct error *e)
+{
+    enum error_kind kind = ERROR_NONE;
+    int r = sqlite3_step(statement);
+    if (r == SQLITE_ROW)
+        *ret = sqlite3_column_int64(statement, 0);
+    else if (r == SQLITE_DONE)
+        *ret = 0;
+    else
+        kind = failed(s->read_db, "database", e);
+    sqlite3_reset(statement);
+    return kind;
+}
+
+enum error_kind store_last_id(struct store *s, struct span channel, int64_t *ret, struct error *e)
+{
+    pthread_mutex_lock(&s->read_lock);
+    bind_text(s->statements[LAST], 1, channel);
+    enum error_kind kind = one_number(s, s->statements[LAST], ret, e);
+    pthread_mutex_unlock(&s->read_lock);
+    return kind;
+}
+
+enum error_kind store_find_start(struct store *s, struct span channel, int64_t before,
+                                 int64_t count, int64_t *ret_after, struct error *e)
+{
+    if (count <= 0) {
+        *ret_after = count < 0 ? 0 : INT64_MAX;
+        return ERROR_NONE;
+    }
+    int64_t id = 0;
+    pthread_mutex_lock(&s->read_lock);
+    sqlite3_stmt *statement = s->statements[START];
+    bind_text(statement, 1, channel);
+    sqlite3_bind_int64(statement, 2, before);
+    sqlite3_bind_int64(statement, 3, count - 1);
+    enum error_kind kind = one_number(s, statement, &id, e);
+    pthread_mutex_unlock(&s->read_lock);
+    if (!kind)
+        *ret_after = id > 0 ? id - 1 : 0;
+    return kind;
+}
+
+static struct span column_text(sqlite3_stmt *statement, int at)
+{
+    const void *text = sqlite3_column_text(statement, at);
+    return (struct span){text ? text : "", (size_t)sqlite3_column_bytes(statement, at)};
+}
+
+enum error_kind store_read(struct store *s, struct span channel, int64_t after, int64_t upto,
+                           int64_t limit, store_row_fn *row, void *context, struct error *e)
+{
+    enum error_kind kind = ERROR_NONE;
+    pthread_mutex_lock(&s->read_lock);
+    sqlite3_stmt *statement = s->statements[READ];
+    bind_text(statement, 1, channel);
+    sqlite3_bind_int64(statement, 2, after);
+    sqlite3_bind_int64(statement, 3, upto);
+    sqlite3_bind_int64(statement, 4, limit);
+    int r;
+    bool go_on = true;
+    while (go_on && (r = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct store_message m = {
+            .id = sqlite3_column_int64(statement, 0),
+            .time_s = sqlite3_column_int64(statement, 1),
+            .channel = channel,
+            .sender = column_text(statement, 2),
+            .content = column_text(statement, 3),
+        };
+        go_on = row(context, &m);
+    }
+    if (go_on && r != SQLITE_DONE)
+        kind = failed(s->read_db, "database", e);
+    sqlite3_reset(statement);
+    pthread_mutex_unlock(&s->read_lock);
+    return kind;
+}
