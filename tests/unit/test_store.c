@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What store.h promises, as cases that take any implementation's address.
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/store.h"
+
+#define MANY 3000
+
+struct fixture {
+    char folder[4096], path[4200];
+    struct store *store;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int done, failed, heard; /* appends ended, failed; messages the listener was told of */
+    int done_before_heard;
+};
+
+struct item {
+    struct store_append append;
+    char content[32];
+};
+
+static void on_message(void *context, struct span channel)
+{
+    struct fixture *f = context;
+    (void)channel;
+    pthread_mutex_lock(&f->lock);
+    f->heard++;
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void on_done(struct store_append *append, enum error_kind kind)
+{
+    struct fixture *f = append->context;
+    pthread_mutex_lock(&f->lock);
+    f->done++;
+    f->failed += kind != ERROR_NONE;
+    f->done_before_heard += f->done > f->heard;
+    pthread_cond_signal(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void open_store(struct fixture *f)
+{
+    struct error e = {0};
+    enum error_kind kind = store_open(f->path, on_message, f, &f->store, &e);
+    if (kind)
+        print_error("%s\n", e.text);
+    assert_int_equal(kind, ERROR_NONE);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    const char *base = getenv("TMPDIR");
+    if (!f)
+        return -1;
+    snprintf(f->folder, sizeof(f->folder), "%s/store-XXXXXX", base ? base : "/tmp");
+    if (!mkdtemp(f->folder))
+        return -1;
+    snprintf(f->path, sizeof(f->path), "%s/chat.db", f->folder);
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->changed, NULL);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    store_close(f->store);
+    unlink(f->path);
+    int r = rmdir(f->folder); /* a clean close leaves no -wal and no -shm */
+    free(f);
+    return r;
+}
+
+static void queue(struct fixture *f, struct item *item, struct span channel, struct span content)
+{
+    item->append = (struct store_append){
+        .message = {.channel = channel, .sender = span_of("s"), .content = content},
+        .done = on_done,
+        .context = f,
+    };
+    assert_int_equal(store_queue(f->store, &item->append), ERROR_NONE);
+}
+
+static void wait_for(struct fixture *f, int done)
+{
+    pthread_mutex_lock(&f->lock);
+    while (f->done < done)
+        pthread_cond_wait(&f->changed, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* Stores MANY messages in "a", every third in "b" instead. */
+static struct item *store_many(struct fixture *f)
+{
+    struct item *items = calloc(MANY, sizeof(*items));
+    assert_non_null(items);
+    int before = f->done;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(items[i].content, sizeof(items[i].content), "m%d", i);
+        queue(f, &items[i], span_of(i % 3 ? "a" : "b"), span_of(items[i].content));
+    }
+    wait_for(f, before + MANY);
+    return items;
+}
+
+struct row_check {
+    int64_t last_id;
+    int rows, stop_at;
+    char last_content[64];
+};
+
+static bool on_row(void *context, const struct store_message *m)
+{
+    struct row_check *c = context;
+    assert_true(m->id > c->last_id);
+    assert_true(m->time_s > 1600000000);
+    c->last_id = m->id;
+    snprintf(c->last_content, sizeof(c->last_content), "%.*s", (int)m->content.len,
+             m->content.data);
+    return ++c->rows != c->stop_at;
+}
+
+static void appends_are_in_order_and_visible_when_done(void **state)
+{
+    struct fixture *f = *state;
+    open_store(f);
+    struct item *items = store_many(f);
+    assert_int_equal(f->failed, 0);
+    assert_int_equal(f->heard, MANY);
+    assert_int_equal(f->done_before_heard, 0);
+    for (int i = 1; i < MANY; i++)
+        assert_int_equal(items[i].append.message.id, items[i - 1].append.message.id + 1);
+    struct row_check c = {0};
+    assert_int_equal(store_read(f->store, span_of("a"), 0, INT64_MAX, INT64_MAX, on_row, &c, NULL),
+                     ERROR_NONE);
+    assert_int_equal(c.rows, MANY / 3 * 2);
+    assert_string_equal(c.last_content, "m2999");
+    free(items);
+}
+
+static void readings_keep_their_bounds(void **state)
+{
+    struct fixture *f = *state;
+    open_store(f);
+    struct item *items = store_many(f);
+    int64_t first = items[1].append.message.id, after, last;
+    struct row_check c = {0};
+    assert_int_equal(store_read(f->store, span_of("a"), first, first + 10, 5, on_row, &c, NULL), 0);
+    assert_int_equal(c.rows, 5);
+    c = (struct row_check){.stop_at = 2};
+    assert_int_equal(store_read(f->store, span_of("a"), 0, INT64_MAX, 100, on_row, &c, NULL), 0);
+    assert_int_equal(c.rows, 2);
+    assert_int_equal(store_last_id(f->store, span_of("a"), &last, NULL), 0);
+    assert_int_equal(last, items[MANY - 1].append.message.id);
+    assert_int_equal(store_last_id(f->store, span_of("none"), &last, NULL), 0);
+    assert_int_equal(last, 0);
+    assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, 1, &after, NULL), 0);
+    assert_int_equal(after, items[MANY - 1].append.message.id - 1);
+    assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, MANY, &after, NULL), 0);
+    assert_int_equal(after, 0);
+    assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, -1, &after, NULL), 0);
+    assert_int_equal(after, 0);
+    assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, 0, &after, NULL), 0);
+    assert_true(after == INT64_MAX);
+    free(items);
+}
+
+static void ids_are_never_used_again(void **state)
+{
+    struct fixture *f = *state;
+    struct item item;
+    open_store(f);
+    queue(f, &item, span_of("c"), span_of("one"));
+    wait_for(f, 1);
+    int64_t id = item.append.message.id;
+    store_close(f->store);
+    f->store = NULL;
+    open_store(f); /* a second start finds what was stored */
+    int64_t last;
+    assert_int_equal(store_last_id(f->store, span_of("c"), &last, NULL), 0);
+    assert_int_equal(last, id);
+    queue(f, &item, span_of("c"), LITERAL("nul \0 inside"));
+    wait_for(f, 2);
+    assert_true(item.append.message.id > id);
+    struct row_check c = {0};
+    assert_int_equal(store_read(f->store, span_of("c"), id, INT64_MAX, 9, on_row, &c, NULL), 0);
+    assert_int_equal(c.rows, 1);
+}
+
+static void closing_finishes_what_is_queued(void **state)
+{
+    struct fixture *f = *state;
+    static struct item items[STORE_GROUP_MAX + 500];
+    open_store(f);
+    for (size_t i = 0; i < COUNT(items); i++)
+        queue(f, &items[i], span_of("c"), span_of("x"));
+    store_close(f->store);
+    assert_int_equal(f->done, COUNT(items));
+    assert_int_equal(f->failed, 0);
+    f->store = NULL;
+}
+
+static void what_is_no_database_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct store *store = NULL;
+    struct error e = {0};
+    FILE *file = fopen(f->path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 1000; i++)
+        fputs("this is no database\n", file);
+    fclose(file);
+    assert_int_equal(store_open(f->path, on_message, f, &store, &e), ERROR_LOCAL);
+    assert_true(e.text[0] != '\0');
+    assert_null(store);
+    assert_int_equal(store_open(f->folder, on_message, f, &store, &e), ERROR_LOCAL);
+    assert_null(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(appends_are_in_order_and_visible_when_done, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(readings_keep_their_bounds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ids_are_never_used_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closing_finishes_what_is_queued, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_database_is_told, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
