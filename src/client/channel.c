@@ -143,6 +143,7 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     };
     struct http_reply reply;
     http_perform(c->http, &request, &reply);
+    log_info("GET %s: status %ld, %" PRId64 " messages", c->target.data, reply.status, f->elements);
     f->fetched->retry_after_ms = reply.retry_after_ms;
     if (reply.status == 200) {
         c->can_wait = has_feature(reply.features, "wait");
@@ -233,6 +234,7 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
     };
     struct http_reply reply;
     http_perform(c->http, &request, &reply);
+    log_info("POST /send: status %ld", reply.status);
     buf_release(&form);
     *ret_retry_after_ms = reply.retry_after_ms;
     return outcome_of_post(&reply, (struct span){c->body.data, c->body.len}, sender, content,

@@ -44,7 +44,7 @@ void http_global_release(void)
 
 const char *http_library_version(void)
 {
-    return curl_version();
+    return "libcurl/" LIBCURL_VERSION;
 }
 
 static size_t on_read(char *to, size_t size, size_t count, void *context)

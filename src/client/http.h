@@ -35,14 +35,16 @@ struct http_config {
     const char *unix_socket;
 };
 
+enum http_end {
+    HTTP_COMPLETE,   /* a whole reply came; `status` says what it is */
+    HTTP_FAILED,     /* libcurl's `code` and `error` say why */
+    HTTP_SILENT,     /* nothing happened for silence_ms */
+    HTTP_ABORTED,    /* on_body returned false */
+    HTTP_INTERRUPTED /* `interrupt` returned true, the deadline passed, or a signal came */
+};
+
 struct http_reply {
-    enum {
-        HTTP_COMPLETE,   /* a whole reply came; `status` says what it is */
-        HTTP_FAILED,     /* libcurl's `code` and `error` say why */
-        HTTP_SILENT,     /* nothing happened for silence_ms */
-        HTTP_ABORTED,    /* on_body returned false */
-        HTTP_INTERRUPTED /* `interrupt` returned true, the deadline passed, or a signal came */
-    } end;
+    enum http_end end;
     int code;               /* of libcurl */
     long status;            /* 0: no status line came */
     bool left;              /* a byte of the request may have left this machine */
@@ -86,7 +88,7 @@ void http_wait(struct http *h, int64_t deadline, int watch_fd);
 /* Ends the wait of http_perform or http_wait once, now or when it begins. Any thread. */
 void http_wake(struct http *h);
 
-/* Appends libcurl's version for --version. */
+/* libcurl's version, such as libcurl/7.88.1, for --version. */
 const char *http_library_version(void);
 
 #endif

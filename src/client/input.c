@@ -14,7 +14,8 @@ enum error_kind input_init(struct input *in, int fd, bool null_ended, size_t max
 {
     *in = (struct input){
         .fd = fd, .end = null_ended ? '\0' : '\n', .max_bytes = max_bytes, .watch_fd = -1};
-    buf_init(&in->bytes, max_bytes + INPUT_READ_BYTES);
+    /* a record, its CR, and two reads: one in the middle of it, one behind */
+    buf_init(&in->bytes, max_bytes + 2 * INPUT_READ_BYTES);
     if (pipe(in->wake)) {
         in->wake[0] = in->wake[1] = -1;
         return error_set(e, ERROR_LOCAL, "cannot make a pipe: %s", strerror(errno));

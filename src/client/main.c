@@ -15,7 +15,7 @@
 
 static void show_version(struct buf *b)
 {
-    buf_addf(b, "chancat %s\n%s\nJansson/%s\n", CHANCAT_VERSION, http_library_version(),
+    buf_addf(b, "chancat %s (%s, Jansson/%s)\n", CHANCAT_VERSION, http_library_version(),
              JANSSON_VERSION);
 }
 

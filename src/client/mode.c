@@ -94,7 +94,7 @@ void mode_chat(struct session *s, struct tally *tally)
     buf_init(&channel, MESSAGE_CONTENT_MAX);
     buf_init(&sender, MESSAGE_CONTENT_MAX);
     bool ready = s->channel.len || ask(s, "Enter channel:", &channel, &s->channel, tally);
-    if (ready && !s->options->sender_given)
+    if (ready && !s->options->sender_known)
         ready = ask(s, "Enter your name:", &sender, &s->sender, tally);
     if (ready)
         mode_duplex(s, tally);

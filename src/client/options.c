@@ -199,7 +199,8 @@ enum error_kind options_read(struct options *o, int argc, char **argv, bool term
         kind = opt_check(&options_table, &defaults, o, o->source, e);
     if (kind)
         return kind;
-    o->sender_given = o->sender != NULL;
+    o->sender_known = o->sender != NULL;
+    o->sender_named = opt_source_of(&options_table, o->source, "sender") == OPT_FROM_ARGV;
     o->terminal = terminal && !o->receive && !o->send;
     if (o->terminal)
         o->text = o->no_echo = true; /* what was typed stands on the screen already */

@@ -23,7 +23,8 @@ struct options {
     const char *channel; /* NULL: not given */
     const char *url, *sender;
     bool receive, send, follow, no_echo, text, null, json, receipts, quiet, verbose, help, version;
-    bool sender_given; /* by the user, not by the login name */
+    bool sender_known; /* given by anybody, not taken from the login name */
+    bool sender_named; /* on the command line, so that it wins over JSON lines */
     bool terminal;     /* stdin and stdout are a terminal: a conversation */
     int64_t lines;     /* or OPTIONS_ALL */
     int64_t after, count;

@@ -162,7 +162,7 @@ static void send_record(struct sending *g, struct span record)
     if (!parse(g, record))
         return;
     struct span channel = choose(o->channel != NULL, s->channel, g->line.channel);
-    struct span sender = choose(o->sender_given, s->sender, g->line.sender);
+    struct span sender = choose(o->sender_named, s->sender, g->line.sender);
     if (text_trim(channel).len == 0)
         refuse(g, "it names no channel, and the command line names none either");
     else if (text_trim(g->line.content).len == 0)

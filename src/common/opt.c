@@ -262,11 +262,11 @@ enum error_kind opt_check(const struct opt_table *t, const void *defaults, void 
     return ERROR_NONE;
 }
 
-bool opt_given(const struct opt_table *t, const unsigned char source[OPT_ROWS_MAX],
-               const char *name)
+enum opt_source opt_source_of(const struct opt_table *t, const unsigned char source[OPT_ROWS_MAX],
+                              const char *name)
 {
     size_t i = find_name(t, name, strlen(name));
-    return i < t->count && source[i] != OPT_FROM_DEFAULT;
+    return i < t->count ? (enum opt_source)source[i] : OPT_FROM_DEFAULT;
 }
 
 static int add_row(const struct opt *row, struct buf *b)

@@ -86,9 +86,9 @@ enum error_kind opt_parse_file(const struct opt_table *t, const char *path, bool
 enum error_kind opt_check(const struct opt_table *t, const void *defaults, void *options,
                           unsigned char source[OPT_ROWS_MAX], struct error *e);
 
-/* Was the option given (by whomever)? `name` must be in the table. */
-bool opt_given(const struct opt_table *t, const unsigned char source[OPT_ROWS_MAX],
-               const char *name);
+/* Who gave the option? `name` must be in the table. */
+enum opt_source opt_source_of(const struct opt_table *t, const unsigned char source[OPT_ROWS_MAX],
+                              const char *name);
 
 /* Appends the option list for --help. 0, or -1 (buffer full). */
 int opt_add_help(const struct opt_table *t, struct buf *b);

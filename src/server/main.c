@@ -34,7 +34,7 @@ static enum error_kind show(const struct server_options *o, struct error *e)
     if (o->help)
         server_options_add_help(&text);
     else
-        buf_addf(&text, "chancatd %s\nlibmicrohttpd/%s SQLite/%s\n", CHANCAT_VERSION,
+        buf_addf(&text, "chancatd %s (libmicrohttpd/%s, SQLite/%s)\n", CHANCAT_VERSION,
                  MHD_get_version(), sqlite3_libversion());
     size_t n = fwrite(text.data, 1, text.len, stdout);
     bool good = n == text.len && fflush(stdout) == 0;

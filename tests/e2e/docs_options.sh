@@ -53,7 +53,9 @@ for page in chancat.1 chancatd.8; do
     test_case "$page describes the variables that --help names"
     "$program" --help | grep -oE '[$]CHANCAT[A-Z_]*' | tr -d '$' | sort -u >help
     grep -oE '^\.It Ev CHANCAT.*' "$ROOT/man/$page" | grep -oE 'CHANCAT[A-Z_]*' | sort -u >page
-    assert_same help page
+    assert test -s help
+    comm -23 help page >missing
+    assert_empty missing
 
     test_case "${page%.*} --version gives the version of the Makefile"
     run "$program" --version

@@ -37,15 +37,13 @@ run "$CHANCAT" -u ftp://localhost/ t
 assert_status 2
 
 test_case "6: --idle ran out"
-run "$CHANCAT" -rf --idle 0.3 t
+run "$CHANCAT" -rf -n 2 --idle 0.3 t
 assert_status 6
 assert_lines out 2
 run "$CHANCAT" -f --idle 0.3 t <<<'mine'
 assert_status 6
 
 test_case "--idle counts from the last message"
-start_fault 'GET /get 3 body '"$WORK/one"
-end_process "$FAULT_PID" # the file must be there before a script that names it is read
 echo '[{"id":9,"channel":"t","sender":"s","content":"x","time":"2024-01-02T03:04:05Z"}]' >"$WORK/one"
 start_fault "GET /get 3 body $WORK/one"
 run "$CHANCAT" -rf -i 0.05 --idle 1 t

@@ -42,10 +42,10 @@ run "$CHANCAT" -s --json bad <in
 assert_status 4
 assert_file <("$CHANCAT" bad | jq -r .content) $'good 1\ngood 3\ngood 9'
 for n in 2 4 5 6 7 8; do
-    assert_has err "line $n[^0-9]"
+    assert_has err "line ${n}[^0-9]"
 done
 for n in 1 3 9; do
-    assert_not_has err "line $n[^0-9]"
+    assert_not_has err "line ${n}[^0-9]"
 done
 assert_has err '^chancat: .*6'
 

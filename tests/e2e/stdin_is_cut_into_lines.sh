@@ -77,9 +77,9 @@ if [ -n "$SANITIZE" ]; then
     echo "  (memory is not measured under a sanitizer)"
 else
     mkfifo in
-    spawn "$CHANCAT" -s endless <in >out 2>err
+    exec 4<>in
+    spawn "$CHANCAT" -s endless <in >out 2>err 4>&-
     pid=$SPAWNED
-    exec 4>in
     head -c 40000000 /dev/zero | tr '\0' x >&4
     peak=$(peak_kib "$pid")
     exec 4>&-
@@ -97,14 +97,19 @@ seq 3 >in
 run "$CHANCAT" -s --null zero <in
 assert_eq "$(contents zero | tail -n 1)" '"1\n2\n3"'
 
+# Does channel $1 hold the line $2?
+stored() {
+    contents "$1" >stored
+    has stored "\"$2\""
+}
+
 test_case "lines that come in pieces are put together"
 mkfifo in
-spawn "$CHANCAT" -s pieces <in >out 2>err
+exec 4<>in
+spawn "$CHANCAT" -s pieces <in >out 2>err 4>&-
 pid=$SPAWNED
-exec 4>in
-printf 'a first\n' >&4
-wait_until has <(contents pieces) first || :
-printf 'half ' >&4
+printf 'a first\nhalf ' >&4
+wait_until stored pieces 'a first'
 printf 'and ' >&4
 printf 'half\nrest' >&4
 exec 4>&-
@@ -113,17 +118,14 @@ assert_status 0
 assert_file <(contents pieces) $'"a first"\n"half and half"\n"rest"'
 
 test_case "a line is sent at once, not when the buffer is full"
-stored() {
-    contents prompt >stored && has stored "$1"
-}
 mkfifo in
-spawn "$CHANCAT" -s prompt <in >out 2>err
+exec 4<>in
+spawn "$CHANCAT" -s prompt <in >out 2>err 4>&-
 pid=$SPAWNED
-exec 4>in
 echo one >&4
-wait_until stored one
+wait_until stored prompt one
 echo two >&4
-wait_until stored two
+wait_until stored prompt two
 exec 4>&-
 wait_for "$pid"
 assert_status 0

@@ -36,7 +36,7 @@ static void defaults_are_as_documented(void **state)
     assert_int_equal(o.lines, 50);
     assert_int_equal(o.interval_ms, 2000);
     assert_int_equal(o.retry_for_ms, 60000);
-    assert_false(o.sender_given);
+    assert_false(o.sender_known || o.sender_named);
     assert_true(o.sender[0] != '\0');
     options_release(&o);
     assert_int_equal(read_words(&o, "-f ops", false, NULL), ERROR_NONE);
@@ -119,7 +119,7 @@ static void flag_beats_environment_beats_file(void **state)
     assert_string_equal(o.url, "http://file:1/");
     assert_string_equal(o.sender, "f x");
     assert_int_equal(o.interval_ms, 7000);
-    assert_true(o.verbose && o.sender_given);
+    assert_true(o.verbose && o.sender_known && !o.sender_named);
     options_release(&o);
     setenv("CHANCAT_URL", "http://env:1/", 1);
     setenv("CHANCAT_CONFIG", "config", 1);

@@ -15,7 +15,8 @@ static void what_became_of_a_post(void **state)
 {
     (void)state;
     static const struct {
-        int end, code;
+        enum http_end end;
+        int code;
         long status;
         bool left;
         const char *body;
@@ -87,7 +88,7 @@ static void what_became_of_a_get(void **state)
 {
     (void)state;
     static const struct {
-        int end;
+        enum http_end end;
         long status;
         enum error_kind expected;
     } table[] = {
