@@ -158,7 +158,7 @@ static enum error_kind check_files(struct options *o, struct error *e)
     if (!kind)
         kind = check_readable("key", o->key, e);
     if (!kind && o->token_file && file_read_token(o->token_file, &o->token, e))
-        kind = e->kind = ERROR_USAGE;
+        kind = error_rekind(e, ERROR_USAGE);
     return kind;
 }
 

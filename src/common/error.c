@@ -17,6 +17,13 @@ enum error_kind error_set(struct error *e, enum error_kind kind, const char *for
     return kind;
 }
 
+enum error_kind error_rekind(struct error *e, enum error_kind kind)
+{
+    if (e)
+        e->kind = kind;
+    return kind;
+}
+
 void error_clear(struct error *e)
 {
     e->kind = ERROR_NONE;

@@ -33,6 +33,9 @@ struct error {
 enum error_kind error_set(struct error *e, enum error_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Keeps the sentence, changes the kind; returns it. NULL is fine. */
+enum error_kind error_rekind(struct error *e, enum error_kind kind);
+
 /* ERROR_NONE and an empty sentence. */
 void error_clear(struct error *e);
 

@@ -208,7 +208,7 @@ enum error_kind opt_parse_file(const struct opt_table *t, const char *path, bool
         bool absent = errno == ENOENT || errno == ENOTDIR;
         if (absent && !required)
             return ERROR_NONE;
-        return e ? e->kind = ERROR_USAGE : ERROR_USAGE;
+        return error_rekind(e, ERROR_USAGE);
     }
     if (storage->len == 0)
         return ERROR_NONE;

@@ -99,7 +99,7 @@ enum error_kind server_options_read(struct server_options *o, int argc, char **a
     if (!kind)
         kind = opt_check(t, &defaults, o, o->source, e);
     if (!kind && o->token_file && file_read_token(o->token_file, &o->token, e))
-        kind = e->kind = ERROR_USAGE;
+        kind = error_rekind(e, ERROR_USAGE);
     return kind;
 }
 

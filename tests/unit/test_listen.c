@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/listen.h"
+
+static void what_is_no_address_is_usage(void **state)
+{
+    (void)state;
+    static const char *const table[] = {
+        "",       "127.0.0.1", ":80",   "127.0.0.1:",   "127.0.0.1:x",
+        "::1:80", "[]:80",     "unix:", "127.0.0.1:-1",
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct listener l;
+        struct error e = {0};
+        assert_int_equal(listen_open(&l, table[i], &e), ERROR_USAGE);
+        assert_true(e.text[0] != '\0');
+        listen_close(&l);
+    }
+}
+
+static void port_0_picks_one_and_tells_it(void **state)
+{
+    (void)state;
+    struct listener first, second;
+    struct error e;
+    assert_int_equal(listen_open(&first, "127.0.0.1:0", NULL), ERROR_NONE);
+    assert_int_equal(strncmp(first.url, "http://127.0.0.1:", 17), 0);
+    assert_true(atoi(first.url + 17) > 0);
+    assert_int_equal(listen_open(&second, first.url + 7, &e), ERROR_LOCAL); /* taken */
+    listen_close(&second);
+    listen_close(&first);
+    assert_int_equal(first.fd, -1);
+}
+
+static void a_unix_socket_replaces_only_a_dead_one(void **state)
+{
+    (void)state;
+    struct listener first, second;
+    char path[64], address[80];
+    snprintf(path, sizeof(path), "/tmp/listen-test-%ld", (long)getpid());
+    snprintf(address, sizeof(address), "unix:%s", path);
+    assert_int_equal(listen_open(&first, address, NULL), ERROR_NONE);
+    assert_string_equal(first.url, address);
+    assert_int_equal(listen_open(&second, address, NULL), ERROR_LOCAL); /* alive */
+    listen_close(&second);
+    assert_int_equal(access(path, F_OK), 0);
+    close(first.fd); /* as after kill -9: the file stays */
+    assert_int_equal(listen_open(&second, address, NULL), ERROR_NONE);
+    listen_close(&second);
+    assert_int_equal(access(path, F_OK), -1);
+    FILE *file = fopen(path, "w"); /* not a socket: never removed */
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(listen_open(&second, address, NULL), ERROR_LOCAL);
+    listen_close(&second);
+    assert_int_equal(unlink(path), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_no_address_is_usage),
+        cmocka_unit_test(port_0_picks_one_and_tells_it),
+        cmocka_unit_test(a_unix_socket_replaces_only_a_dead_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
