@@ -23,9 +23,3 @@ enum error_kind error_rekind(struct error *e, enum error_kind kind)
         e->kind = kind;
     return kind;
 }
-
-void error_clear(struct error *e)
-{
-    e->kind = ERROR_NONE;
-    e->text[0] = '\0';
-}

@@ -36,7 +36,4 @@ enum error_kind error_set(struct error *e, enum error_kind kind, const char *for
 /* Keeps the sentence, changes the kind; returns it. NULL is fine. */
 enum error_kind error_rekind(struct error *e, enum error_kind kind);
 
-/* ERROR_NONE and an empty sentence. */
-void error_clear(struct error *e);
-
 #endif

@@ -148,14 +148,15 @@ assert_empty err
 run "$CHANCAT" -q -u http://127.0.0.1:1 --retry-for 0 t
 assert_status 3
 assert [ -s err ]
-start_fault 'GET * 1 status 500' 'GET * 3 status 500'
-run "$CHANCAT" t
-assert_status 0
-assert_empty err
-run "$CHANCAT" -v t
-assert_status 0
-assert [ -s err ]
-stop_fault
+for level in -q --null -v; do # --null does nothing here
+    start_fault 'GET * 1 status 500'
+    run "$CHANCAT" $level t
+    assert_status 0
+    wc -l <err >"lines.$level"
+    stop_fault
+done
+assert_file lines.-q 0
+assert [ "$(cat lines.-v)" -gt "$(cat lines.--null)" ]
 start_server
 assert_not_has <(grep -v '^chancat: ' err) .
 
