@@ -67,7 +67,8 @@ static void say(const char *format, va_list args)
     if ((size_t)len >= sizeof(sentence))
         len = sizeof(sentence) - 1;
     struct buf line;
-    buf_init(&line, sizeof(sentence) * 6); /* each byte may become \uXXXX */
+    /* each byte may become \uXXXX; the name and the newline come on top */
+    buf_init(&line, sizeof(sentence) * 6 + strlen(state.name) + 4);
     if (!buf_addf(&line, "%s: ", state.name) &&
         !text_add_visible(&line, (struct span){sentence, (size_t)len}) &&
         !buf_add_char(&line, '\n'))

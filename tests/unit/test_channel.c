@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the API means, against a fake of http.h: the reply is cut into pieces of every size.
+ */
+#include "unit.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/channel.h"
+
+/* The reply of the next request, and what was asked. */
+static struct {
+    struct http_reply reply;
+    struct span body;
+    size_t piece;
+    size_t cut_after; /* bytes of the body; SIZE_MAX: whole */
+    char target[512];
+    struct buf posted;
+} fake;
+
+void http_perform(struct http *h, const struct http_request *request, struct http_reply *reply)
+{
+    (void)h;
+    snprintf(fake.target, sizeof(fake.target), "%s", request->target);
+    buf_clear(&fake.posted);
+    assert_int_equal(buf_add(&fake.posted, request->body.data, request->body.len), 0);
+    *reply = fake.reply;
+    size_t len = fake.body.len < fake.cut_after ? fake.body.len : fake.cut_after;
+    for (size_t i = 0; i < len; i += fake.piece) {
+        size_t n = len - i < fake.piece ? len - i : fake.piece;
+        struct span piece = {fake.body.data + i, n};
+        if (!request->on_body(request->context, reply, piece)) {
+            reply->end = HTTP_ABORTED;
+            return;
+        }
+    }
+    if (fake.body.len > len)
+        reply->end = HTTP_FAILED;
+}
+
+static void will_reply(long status, const char *features, const char *body)
+{
+    fake.reply = (struct http_reply){
+        .end = HTTP_COMPLETE, .status = status, .left = true, .retry_after_ms = -1};
+    snprintf(fake.reply.features, sizeof(fake.reply.features), "%s", features);
+    snprintf(fake.reply.error, sizeof(fake.reply.error), "%s", "the connection broke");
+    fake.body = span_of(body);
+    fake.piece = 7;
+    fake.cut_after = SIZE_MAX;
+}
+
+/* Gathers the ids handed over as text; stops before `stop_at`. */
+struct gathered {
+    char ids[256];
+    int64_t stop_at;
+};
+
+static bool gather(void *context, const struct message *m)
+{
+    struct gathered *g = context;
+    if (m->id == g->stop_at)
+        return false;
+    size_t len = strlen(g->ids);
+    snprintf(g->ids + len, sizeof(g->ids) - len, "%d ", (int)m->id);
+    return true;
+}
+
+static bool never_stop(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static bool never_interrupt(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static struct gathered got;
+static const struct channel_sink sink = {.on_message = gather,
+                                         .on_flush = never_stop,
+                                         .interrupt = never_interrupt,
+                                         .watch_fd = -1,
+                                         .context = &got};
+
+static enum error_kind get(struct channel *c, int64_t wait_s, struct channel_fetched *ret)
+{
+    return channel_fetch(c, wait_s, &sink, ret, NULL);
+}
+
+#define M(id) "{\"id\":" #id ",\"channel\":\"c\",\"sender\":\"s\",\"content\":\"x\"}"
+
+static int set_up(void **state)
+{
+    static struct channel channel;
+    channel_init(&channel, NULL, span_of("a b&c"));
+    buf_init(&fake.posted, 10000);
+    got = (struct gathered){0};
+    *state = &channel;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    channel_release(*state);
+    buf_release(&fake.posted);
+    return 0;
+}
+
+static void each_message_once_and_the_cursor_follows(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    will_reply(200, "", "[" M(3) "," M(5) "," M(4) "," M(5) "," M(9) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(got.ids, "3 5 9 ");
+    assert_int_equal(c->cursor, 9);
+    assert_int_equal(fetched.handed_over, 3);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=0");
+    will_reply(200, "", "null");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=9");
+    assert_string_equal(got.ids, "3 5 9 ");
+}
+
+static void a_reply_cut_anywhere_is_taken_up_after_its_last_whole_message(void **state)
+{
+    static const char body[] = "[" M(1) ", " M(2) ",\n" M(30) "]";
+    (void)state;
+    for (size_t piece = 1; piece < sizeof(body); piece += 5) {
+        for (size_t cut = 0; cut < sizeof(body) - 1; cut++) {
+            struct channel c;
+            struct channel_fetched fetched;
+            channel_init(&c, NULL, span_of("c"));
+            got = (struct gathered){0};
+            will_reply(200, "", body);
+            fake.piece = piece;
+            fake.cut_after = cut;
+            assert_int_equal(get(&c, 0, &fetched), ERROR_UNREACHABLE);
+            fake.cut_after = SIZE_MAX;
+            assert_int_equal(get(&c, 0, &fetched), ERROR_NONE);
+            assert_string_equal(got.ids, "1 2 30 ");
+            channel_release(&c);
+        }
+    }
+}
+
+static void a_bad_element_never_spoils_its_neighbours(void **state)
+{
+    static const char *const bad[] = {
+        "{\"id\":5,\"sender\":\"s\",\"content\":\"\\ud800\"}",
+        "7",
+        "\"x\"",
+        "null",
+        "[]",
+        "",
+        "{}",
+        "{\"id\":5}",
+        "{\"id\":0,\"sender\":\"s\",\"content\":\"x\"}",
+        "{\"id\":5,,}",
+        "tru",
+    };
+    struct channel *c = *state;
+    (void)c;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char body[512];
+        struct channel fresh;
+        struct channel_fetched fetched;
+        channel_init(&fresh, NULL, span_of("c"));
+        got = (struct gathered){0};
+        snprintf(body, sizeof(body), "[" M(1) ",%s," M(9) "]", bad[i]);
+        will_reply(200, "", body);
+        assert_int_equal(get(&fresh, 0, &fetched), ERROR_NONE);
+        assert_string_equal(got.ids, "1 9 ");
+        channel_release(&fresh);
+    }
+}
+
+static void a_bad_last_element_with_an_id_is_not_asked_for_again(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    will_reply(200, "", "[" M(1) ",{\"id\":5,\"sender\":\"\\ud800\"}]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_int_equal(c->cursor, 5);
+}
+
+static void what_is_no_array_is_told(void **state)
+{
+    static const char *const bodies[] = {"<html>", "{\"error\":\"x\"}", "[1] 2", "",
+                                         "7",      "[" M(1) ","};
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        will_reply(200, "", bodies[i]);
+        assert_int_equal(get(c, 0, &fetched), ERROR_BAD_DATA);
+    }
+    assert_string_equal(got.ids, "1 "); /* what was whole in the last one */
+}
+
+static void extras_are_used_when_announced_and_not_before(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    will_reply(200, " wait, limit\r\n", "[]");
+    assert_int_equal(get(c, 25, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=0");
+    assert_true(c->can_wait && c->can_limit);
+    will_reply(200, "waiting limits", "[]");
+    assert_int_equal(get(c, 25, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=0&limit=1000&wait=25");
+    assert_false(c->can_wait || c->can_limit); /* another server now */
+    assert_false(fetched.more);
+}
+
+static void a_full_page_means_more(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    struct buf page;
+    buf_init(&page, 1u << 20);
+    for (int i = 1; i <= CHANNEL_PAGE; i++)
+        assert_int_equal(buf_addf(&page, "%c{\"id\":%d,\"sender\":\"s\",\"content\":\"x\"}",
+                                  i == 1 ? '[' : ',', i),
+                         0);
+    assert_int_equal(buf_add_char(&page, ']'), 0);
+    c->can_limit = true;
+    will_reply(200, "limit", page.data);
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_true(fetched.more);
+    assert_int_equal(c->cursor, CHANNEL_PAGE);
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE); /* the same page: no way forward */
+    assert_false(fetched.more);
+    buf_release(&page);
+}
+
+static void the_sink_can_stop_before_a_message(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    got.stop_at = 5;
+    will_reply(200, "", "[" M(3) "," M(5) "," M(7) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_STOPPED);
+    assert_int_equal(c->cursor, 3);
+    got.stop_at = 0;
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(got.ids, "3 5 7 ");
+}
+
+static void the_past_is_asked_for_by_count(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    will_reply(200, "", "[" M(7) "]");
+    assert_int_equal(channel_fetch_past(c, 0, &sink, &fetched, NULL), ERROR_NONE);
+    assert_string_equal(fake.target, "/past?channel=a+b%26c&count=1");
+    assert_string_equal(got.ids, "");
+    assert_int_equal(c->cursor, 7); /* only where to begin */
+    will_reply(200, "", "[" M(8) "," M(9) "]");
+    assert_int_equal(channel_fetch_past(c, 50, &sink, &fetched, NULL), ERROR_NONE);
+    assert_string_equal(fake.target, "/past?channel=a+b%26c&count=50");
+    assert_string_equal(got.ids, "8 9 ");
+}
+
+static void a_post_is_form_encoded_and_judged(void **state)
+{
+    struct channel *c = *state;
+    struct message stored = {0};
+    struct error e;
+    int64_t retry_after;
+    will_reply(200, "", "{\"id\":4,\"sender\":\"me\",\"content\":\"a &amp; b\"}");
+    assert_int_equal(
+        channel_post(c, span_of("ch"), span_of("me"), span_of("a & b"), &stored, &retry_after, &e),
+        ERROR_NONE);
+    assert_string_equal(fake.target, "/send");
+    assert_buf(fake.posted, "channel=ch&sender=me&content=a+%26+b");
+    assert_int_equal(stored.id, 4);
+    message_release(&stored);
+    will_reply(400, "", "{\"error\":\"no\"}");
+    assert_int_equal(
+        channel_post(c, span_of("ch"), span_of("me"), span_of("x"), &stored, &retry_after, &e),
+        ERROR_REFUSED);
+    assert_string_equal(e.text, "the server answers 400: no");
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(each_message_once_and_the_cursor_follows),
+        CASE(a_reply_cut_anywhere_is_taken_up_after_its_last_whole_message),
+        CASE(a_bad_element_never_spoils_its_neighbours),
+        CASE(a_bad_last_element_with_an_id_is_not_asked_for_again),
+        CASE(what_is_no_array_is_told),
+        CASE(extras_are_used_when_announced_and_not_before),
+        CASE(a_full_page_means_more),
+        CASE(the_sink_can_stop_before_a_message),
+        CASE(the_past_is_asked_for_by_count),
+        CASE(a_post_is_form_encoded_and_judged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
