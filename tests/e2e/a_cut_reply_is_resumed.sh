@@ -18,22 +18,26 @@ length=$(curl -s "$URL/get?channel=any" | wc -c)
 whole=$(curl -si "$URL/get?channel=any" | wc -c)
 stop_fault
 
+# Sanitizers make each of these hundreds of processes slow: a prime step then hits what matters.
+step=1
+[ -z "$SANITIZE" ] || step=7
+
 # every ACTION COUNT ARGUMENT...: chancat once for each N below COUNT, the first request of
 # channel cN suffering ACTION N.
 every() {
     local action=$1 count=$2 n rules=()
     shift 2
-    for ((n = 0; n < count; n++)); do
+    for ((n = 0; n < count; n += step)); do
         rules+=("GET *?channel=c$n 1 $action $n")
     done
     start_fault "${rules[@]}"
     put_messages
     # Each pauses up to half a second before it tries again: many at a time.
     # shellcheck disable=SC2016
-    seq 0 $((count - 1)) | timeout 200 xargs -P 16 -I '{}' bash -c \
+    seq 0 "$step" $((count - 1)) | timeout 250 xargs -P 16 -I '{}' bash -c \
         'n=$1; shift; "$@" "c$n" >"out.$n" 2>"err.$n"; echo $? >"status.$n"' \
         - '{}' "$CHANCAT" "$@"
-    for ((n = 0; n < count; n++)); do
+    for ((n = 0; n < count; n += step)); do
         assert_file "status.$n" 0
         cmp -s "out.$n" "$WORK/wanted" ||
             fail "$action $n: $(cat "out.$n" "err.$n" | head -c 1000)"

@@ -33,7 +33,7 @@ static void defaults_are_as_documented(void **state)
     server_options_release(&o);
     buf_init(&path, 1000);
     assert_int_equal(server_options_default_database(&path), 0);
-    assert_string_equal(path.data, "/home/x/.local/state/chancat/chat.db");
+    assert_string_equal(path.data, "/nowhere/.local/state/chancat/chat.db");
     buf_clear(&path);
     setenv("XDG_STATE_HOME", "/state", 1);
     assert_int_equal(server_options_default_database(&path), 0);
@@ -84,7 +84,7 @@ static int set_up(void **state)
                                         "XDG_CONFIG_HOME", "XDG_STATE_HOME"};
     for (size_t i = 0; i < COUNT(names); i++)
         unsetenv(names[i]);
-    return setenv("HOME", "/home/x", 1);
+    return setenv("HOME", "/nowhere", 1);
 }
 
 int main(void)
