@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,15 +14,14 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 #define NUDGE_SECONDS 1
 
-static volatile sig_atomic_t first_signal;
+static atomic_int first_signal; /* lock-free, so handlers may use it; other threads read it */
 static int pipes[2][2] = {{-1, -1}, {-1, -1}};
 
 static void on_stop(int signal_number)
 {
     int saved = errno;
-    int stage = first_signal != 0;
-    if (!first_signal)
-        first_signal = signal_number;
+    int none = 0;
+    int stage = atomic_compare_exchange_strong(&first_signal, &none, signal_number) ? 0 : 1;
     (void)!write(pipes[stage][1], "", 1);
     alarm(NUDGE_SECONDS);
     errno = saved;
@@ -66,7 +66,7 @@ enum error_kind stop_init(struct error *e)
 
 int stop_signal(void)
 {
-    return first_signal;
+    return atomic_load(&first_signal);
 }
 
 int stop_fd(void)
@@ -91,7 +91,7 @@ void stop_block_here(void)
 
 void stop_die(void)
 {
-    int signal_number = first_signal;
+    int signal_number = atomic_load(&first_signal);
     if (!signal_number)
         return;
     signal(signal_number, SIG_DFL);
