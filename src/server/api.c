@@ -11,9 +11,12 @@
 
 #define COUNT_DEFAULT 100
 #define NUMBER_MAX    64                  /* bytes of a number with its space */
-#define RESPONSE_MAX  (6u * API_BODY_MAX) /* each byte may become \u00XX or &#34; */
+#define VALUE_MAX     (3u * API_BODY_MAX) /* each byte may be invalid and become U+FFFD */
 #define RETRY_AFTER_S 1
 #define UNLIMITED     INT64_MAX
+/* One piece and then the longest message: each byte may become \u00XX; what came in the query is in
+ * the last term. A message that did not fit would block its channel for good. */
+#define RESPONSE_MAX (API_FILL_BYTES + 6u * API_BODY_MAX + (1u << 20))
 
 static const char page[] =
     "chancatd " CHANCAT_VERSION ", a chat server for chancat\n"
@@ -37,9 +40,9 @@ void api_init(struct api_call *call, const struct api *api)
 {
     *call = (struct api_call){.api = api};
     buf_init(&call->response.body, RESPONSE_MAX);
-    buf_init(&call->channel, API_BODY_MAX);
-    buf_init(&call->sender, API_BODY_MAX);
-    buf_init(&call->content, API_BODY_MAX);
+    buf_init(&call->channel, VALUE_MAX);
+    buf_init(&call->sender, VALUE_MAX);
+    buf_init(&call->content, VALUE_MAX);
 }
 
 void api_release(struct api_call *call)
@@ -66,6 +69,13 @@ static enum api_next fail(struct api_call *call, int status, const char *text)
     return API_READY;
 }
 
+/* Nothing was stored, and a later try may succeed. */
+static enum api_next fail_memory(struct api_call *call)
+{
+    call->response.retry_after_s = RETRY_AFTER_S;
+    return fail(call, 429, "No memory for the request now");
+}
+
 static enum api_next fail_store(struct api_call *call, const struct error *e)
 {
     log_error("%s", e->text);
@@ -82,7 +92,7 @@ static bool same_secret(struct span a, struct span b)
     return !different;
 }
 
-static bool authorized(const struct api *api, const char *authorization)
+bool api_authorized(const struct api *api, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
     size_t len = sizeof(scheme) - 1;
@@ -136,14 +146,16 @@ static enum api_next begin_send(struct api_call *call, const struct api_request 
 {
     if (!take(request, "channel", &call->channel) || !take(request, "sender", &call->sender) ||
         !take(request, "content", &call->content))
-        return fail(call, 413, "No memory for the message");
+        return fail_memory(call);
     if (!call->channel.len || !call->sender.len || !call->content.len)
         return fail(call, 400, "Channel, sender or content empty");
-    call->append.message = (struct store_message){
+    call->message = (struct store_message){
         .channel = span_of_buf(&call->channel),
         .sender = span_of_buf(&call->sender),
         .content = span_of_buf(&call->content),
     };
+    call->append.messages = &call->message;
+    call->append.count = 1;
     return API_STORE;
 }
 
@@ -157,15 +169,14 @@ void api_stored(struct api_call *call, enum error_kind kind)
     }
     r->status = 200;
     r->content_type = API_JSON;
-    render_message(&r->body,
-                   &call->append.message); /* no memory: an empty reply, outcome unknown */
+    render_message(&r->body, &call->message); /* no memory: an empty reply, outcome unknown */
 }
 
 /* The channel of a reading. False: the response is made. */
 static bool begin_reading(struct api_call *call, const struct api_request *request)
 {
     if (!take(request, "channel", &call->channel)) {
-        api_fail(call, 413, "No memory for the request");
+        fail_memory(call);
         return false;
     }
     if (!call->channel.len) {
@@ -247,11 +258,11 @@ static const struct {
 enum api_next api_begin(struct api_call *call, const struct api_request *request)
 {
     struct api_request r = *request;
-    if (!authorized(call->api, r.authorization)) {
+    if (!api_authorized(call->api, r.authorization)) {
         call->response.authenticate = true;
         return fail(call, 401, "A token is needed");
     }
-    if (!is_form(r.content_type))
+    if (!is_form(r.content_type) || strcmp(r.method, "POST") != 0)
         r.body = (struct span){"", 0};
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (strcmp(routes[i].method, r.method) == 0 && span_equal(span_of(routes[i].path), r.path))

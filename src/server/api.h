@@ -4,11 +4,11 @@
  *
  * A struct api_call is one request in work. The steps are the caller's (routes.c):
  *
- *   api_begin()  -> API_READY     the response stands in call->response
- *                -> API_STORE     queue call->append; when it is done: api_stored()
- *                -> API_WAIT      `wait`: call api_has_news() now, after each message of the
- * channel and at the end of call->wait_s; then api_read() api_fill()   the body, piece by piece,
- * while response.more is set
+ *   api_begin()   API_READY: the response stands in call->response;
+ *                 API_STORE: queue call->append, and when it is done: api_stored();
+ *                 API_WAIT: until api_has_news(), a message of the channel above call->after,
+ *                 or call->wait_s has passed; then api_read().
+ *   api_fill()    the rest of the body, piece by piece, while response.more is set
  *
  * What is accepted and answered is the original server's (tests/data/wire.jsonl) with the
  * differences listed in chancat-protocol(7). One thread at a time uses a call.
@@ -57,14 +57,20 @@ struct api_call {
     const struct api *api;
     struct api_response response;
     struct buf channel, sender, content; /* decoded parameters */
+    struct store_message message;        /* of `append`; its spans point into those three */
     struct store_append append;
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
     int64_t wait_s;
 };
 
+/* Does the Authorization header (NULL: none) show the token, if one is asked for? api_begin()
+ * looks, too; a caller that looks first need not take the body of a stranger. */
+bool api_authorized(const struct api *api, const char *authorization);
+
 void api_init(struct api_call *call, const struct api *api);
 void api_release(struct api_call *call);
 
+/* `request` and what it points to are needed during the call only. */
 enum api_next api_begin(struct api_call *call, const struct api_request *request);
 
 /* The append has ended: makes the response. Any thread. */

@@ -6,7 +6,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,6 +74,8 @@ static bool split(const char *address, char host[256], char port[16])
         return false;
     bool brackets = address[0] == '[' && address[len - 1] == ']';
     if (!brackets && memchr(address, ':', len))
+        return false;
+    if (strtol(colon + 1, NULL, 10) > UINT16_MAX) /* getaddrinfo() would take it modulo 65536 */
         return false;
     snprintf(host, 256, "%.*s", (int)(brackets ? len - 2 : len), address + brackets);
     snprintf(port, 16, "%s", colon + 1);

@@ -3,7 +3,6 @@
  * chancatd: a chat server for chancat. The steps of its life; nothing below here exits.
  */
 #include <errno.h>
-#include <microhttpd.h>
 #include <poll.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -35,7 +34,7 @@ static enum error_kind show(const struct server_options *o, struct error *e)
         server_options_add_help(&text);
     else
         buf_addf(&text, "chancatd %s (libmicrohttpd/%s, SQLite/%s)\n", CHANCAT_VERSION,
-                 MHD_get_version(), sqlite3_libversion());
+                 routes_library_version(), sqlite3_libversion());
     size_t n = fwrite(text.data, 1, text.len, stdout);
     bool good = n == text.len && fflush(stdout) == 0;
     buf_release(&text);
@@ -105,6 +104,7 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         .max_per_address = o->max_per_address,
         .header_ms = HEADER_MS,
         .body_ms = BODY_MS,
+        .hurry_fd = stop_now_fd(),
     };
     struct api api = {.token = {o->token.data, o->token.len}};
     raise_descriptor_limit(o->max_connections);
@@ -120,11 +120,11 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         wait_for_stop();
         log_info("stopping");
     }
+    listen_close(&listener); /* first: later its path may be another server's already */
     if (routes)
         routes_stop(routes);
     store_close(api.store);
     routes_free(routes);
-    listen_close(&listener);
     return kind;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -36,6 +37,7 @@ struct routes {
     bool housekeeper_runs, housekeeper_ends;
     int64_t wake_at; /* what the housekeeper sleeps until */
     int64_t active;  /* requests begun and not completed */
+    int64_t storing; /* of them, those whose memory the store's writer uses */
 };
 
 enum phase { PHASE_BODY, PHASE_STORING, PHASE_WAITING, PHASE_ANSWER };
@@ -48,8 +50,10 @@ struct request {
     _Atomic enum phase phase; /* moved on by whoever resumes the connection */
     char *target;             /* as it came, path and query */
     struct buf body;
-    int refused; /* status for a body that is not taken, else 0 */
-    bool begun;  /* counted in routes->active */
+    size_t held;  /* bytes of it counted in routes->body_bytes */
+    bool discard; /* the body is read and thrown away */
+    int refused;  /* status for a body that is not taken, else 0 */
+    bool begun;   /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
     size_t streamed; /* bytes of response.body given out */
@@ -104,8 +108,7 @@ static void *housekeeper_main(void *context)
     return NULL;
 }
 
-/* --- suspended requests ------------------------------------------------------------------------
- */
+/* --- suspended requests ----------------------------------------------------------------------- */
 
 static void resume(struct request *q)
 {
@@ -113,11 +116,21 @@ static void resume(struct request *q)
     MHD_resume_connection(q->connection);
 }
 
+static void count_storing(struct routes *r, int change)
+{
+    pthread_mutex_lock(&r->lock);
+    r->storing += change;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
 static void on_stored(struct store_append *append, enum error_kind kind)
 {
     struct request *q = append->context;
+    struct routes *r = q->routes; /* the request may be gone once it is resumed */
     api_stored(&q->call, kind);
     resume(q);
+    count_storing(r, -1);
 }
 
 static void on_wake(void *context)
@@ -125,10 +138,18 @@ static void on_wake(void *context)
     resume(context);
 }
 
-void routes_on_message(void *routes, struct span channel)
+void routes_on_message(void *routes, struct span channel, int64_t id)
 {
     struct routes *r = routes;
-    waiters_wake_channel(&r->waiters, channel);
+    waiters_wake_channel(&r->waiters, channel, id);
+}
+
+/* The call has taken out of the body what it needs. */
+static void release_body(struct request *q)
+{
+    atomic_fetch_sub(&q->routes->body_bytes, q->held);
+    q->held = 0;
+    buf_release(&q->body);
 }
 
 static void start_storing(struct request *q)
@@ -137,8 +158,10 @@ static void start_storing(struct request *q)
     q->call.append.done = on_stored;
     q->call.append.context = q;
     MHD_suspend_connection(q->connection);
+    count_storing(q->routes, 1);
     if (store_queue(q->routes->api->store, &q->call.append) == ERROR_NONE)
         return;
+    count_storing(q->routes, -1);
     q->call.response.retry_after_s = 1;
     api_fail(&q->call, 429, "Too many messages at once");
     resume(q);
@@ -152,6 +175,7 @@ static void start_waiting(struct request *q)
     atomic_store(&q->phase, PHASE_WAITING);
     q->waiter = (struct waiter){
         .channel = {q->call.channel.data, q->call.channel.len},
+        .after = q->call.after,
         .deadline = clock_deadline(q->call.wait_s * 1000),
         .wake = on_wake,
         .context = q,
@@ -166,8 +190,7 @@ static void start_waiting(struct request *q)
         look_at(r, deadline);
 }
 
-/* --- replies ------------------------------------------------------------------------------------
- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
 {
@@ -215,15 +238,14 @@ static enum MHD_Result answer(struct request *q)
         snprintf(seconds, sizeof(seconds), "%d", response->retry_after_s);
         MHD_add_response_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
-    if (q->refused || atomic_load(&q->routes->stopping))
+    if (q->discard || atomic_load(&q->routes->stopping))
         MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result r = MHD_queue_response(q->connection, (unsigned)response->status, reply);
     MHD_destroy_response(reply);
     return r;
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
@@ -255,22 +277,48 @@ static void begin(struct request *q)
         guard_set(&r->guard, q->guarded, deadline);
         look_at(r, deadline);
     }
-    const char *length =
-        MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (length && strtoull(length, NULL, 10) > API_BODY_MAX)
+}
+
+static const char *header(struct request *q, const char *name)
+{
+    return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+}
+
+/* Decides from the header whether the body is wanted. True: answer now, do not read it. A client
+ * that is sending its body might never see an early answer (closing resets the connection), so
+ * what is not wanted is read and thrown away, unless the client asked first or it is too much. */
+static bool body_is_refused(struct request *q)
+{
+    const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    unsigned long long length = announced ? strtoull(announced, NULL, 10) : 0;
+    if (!api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
+        q->discard = true; /* api_begin() will say so */
+    else if (length > API_BODY_MAX)
         q->refused = 413;
+    if (q->refused)
+        q->discard = true;
+    return q->discard && (header(q, MHD_HTTP_HEADER_EXPECT) || length > ROUTES_DISCARD_MAX);
+}
+
+/* The body gets too large, or all bodies together do. */
+static void give_up_body(struct request *q, int status)
+{
+    q->refused = status;
+    q->discard = true;
+    release_body(q);
 }
 
 static void take_body(struct request *q, const char *bytes, size_t len)
 {
-    if (q->refused)
+    if (q->discard)
         return;
-    if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX) {
-        atomic_fetch_sub(&q->routes->body_bytes, len);
-        q->refused = 429;
-    } else if (buf_add(&q->body, bytes, len)) {
-        atomic_fetch_sub(&q->routes->body_bytes, len);
-        q->refused = q->body.len + len > API_BODY_MAX ? 413 : 429;
+    q->held += len;
+    if (q->held > API_BODY_MAX) {
+        q->held -= len;
+        give_up_body(q, 413);
+    } else if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX ||
+               buf_add(&q->body, bytes, len)) {
+        give_up_body(q, 429);
     }
 }
 
@@ -291,21 +339,23 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .path = {q->target, path_len},
         .query = query ? span_of(query + 1) : (struct span){"", 0},
         .body = {q->body.data ? q->body.data : "", q->body.len},
-        .content_type = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND,
-                                                    MHD_HTTP_HEADER_CONTENT_TYPE),
-        .authorization = MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND,
-                                                     MHD_HTTP_HEADER_AUTHORIZATION),
+        .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
+        .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
     };
 }
 
-/* The request is complete. */
+/* The request is complete, or as much of it as is wanted. */
 static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    struct api_request request = api_request_of(q, method);
     log_info("%s %s", method, q->target);
-    switch (api_begin(&q->call, &request)) {
+    if (q->refused)
+        return refuse(q);
+    struct api_request request = api_request_of(q, method);
+    enum api_next next = api_begin(&q->call, &request);
+    release_body(q);
+    switch (next) {
     case API_READY:
         return answer(q);
     case API_STORE:
@@ -328,15 +378,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_NO; /* no memory */
     if (!q->begun) {
         begin(q);
-        return q->refused ? refuse(q) : MHD_YES;
+        return body_is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
         take_body(q, upload, *upload_len);
         *upload_len = 0;
         return MHD_YES;
     }
-    if (q->refused)
-        return refuse(q);
     if (atomic_load(&q->phase) == PHASE_BODY)
         return handle(q, method);
     if (q->call.wait_s && q->call.response.status == 0)
@@ -363,16 +411,14 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
     }
-    atomic_fetch_sub(&r->body_bytes, q->body.len);
-    buf_release(&q->body);
+    release_body(q);
     api_release(&q->call);
     free(q->target);
     free(q);
     *per_request = NULL;
 }
 
-/* --- connections ---------------------------------------------------------------------------------
- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **per_connection,
                           enum MHD_ConnectionNotificationCode code)
@@ -409,8 +455,7 @@ static void on_mhd_log(void *context, const char *format, va_list args)
     log_info("http: %s", text);
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 enum error_kind routes_new(const struct routes_config *config, struct routes **ret, struct error *e)
 {
@@ -464,15 +509,24 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
     return ERROR_NONE;
 }
 
-/* Until nothing is in flight, but not for ever. */
+static bool is_hurried(const struct routes *r)
+{
+    struct pollfd p = {.fd = r->config.hurry_fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0; /* a negative descriptor is passed over */
+}
+
+/* Until nothing is in flight, but not for ever. The writer is waited for in any case: it uses
+ * memory of the requests, and MHD cannot end while a connection is suspended. */
 static void wait_for_requests(struct routes *r)
 {
     int64_t deadline = clock_deadline(ROUTES_STOP_MS);
     pthread_mutex_lock(&r->lock);
-    while (r->active > 0 && clock_left_ms(deadline) != 0)
-        wait_until(r, deadline);
+    while (r->active > 0 && clock_left_ms(deadline) != 0 && !is_hurried(r))
+        wait_until(r, clock_deadline(TICK_MS));
     if (r->active > 0)
         log_warn("stopping with %lld requests unanswered", (long long)r->active);
+    while (r->storing > 0)
+        wait_until(r, CLOCK_NEVER);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -507,4 +561,9 @@ void routes_free(struct routes *r)
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);
     free(r);
+}
+
+const char *routes_library_version(void)
+{
+    return MHD_get_version();
 }

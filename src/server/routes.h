@@ -18,6 +18,7 @@
 
 #define ROUTES_HEADER_BYTES 32768      /* request line and headers; more is 431 or 414 */
 #define ROUTES_BODIES_MAX   268435456u /* bytes of all bodies in work; more is 429 */
+#define ROUTES_DISCARD_MAX  67108864u  /* of an unwanted body, read before the answer */
 #define ROUTES_REPLY_S      300        /* a client that does not take its reply */
 #define ROUTES_STOP_MS      10000      /* requests in flight at a stop */
 
@@ -28,10 +29,11 @@ struct routes_config {
     int64_t max_per_address; /* 0: no limit */
     int64_t header_ms;       /* for a header; 60,000 in the program */
     int64_t body_ms;         /* for a body; 120,000 in the program */
+    int hurry_fd;            /* readable: routes_stop() no longer waits for replies; -1: none */
 };
 
-/* Wakes the requests that wait for this channel; a store_listener_fn, the context is the struct. */
-void routes_on_message(void *routes, struct span channel);
+/* Wakes the requests that wait for this message; a store_listener_fn, the context is the struct. */
+void routes_on_message(void *routes, struct span channel, int64_t id);
 
 /* Makes the struct, so that the store can be opened with its listener. ERROR_LOCAL. */
 enum error_kind routes_new(const struct routes_config *config, struct routes **ret,
@@ -46,5 +48,8 @@ void routes_stop(struct routes *r);
 
 /* After routes_stop() and after the store is closed. NULL is fine. */
 void routes_free(struct routes *r);
+
+/* Of libmicrohttpd. */
+const char *routes_library_version(void);
 
 #endif

@@ -13,6 +13,7 @@
 #define CHANCATD_STORE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/error.h"
@@ -29,10 +30,11 @@ struct store_message {
     struct span channel, sender, content;
 };
 
-/* An append in work; made by the caller, whose memory (and spans) must stay until `done` is called.
- * More messages with one key will be one append, too: all or nothing. */
+/* An append in work: all of its messages or none. Made by the caller, whose memory (the messages
+ * and their spans, too) must stay until `done` is called. */
 struct store_append {
-    struct store_message message; /* id and time_s are filled in before `done` */
+    struct store_message *messages; /* id and time_s are filled in before `done` */
+    size_t count;                   /* at least 1 */
     /* Called once, from the writer's thread: ERROR_NONE, or ERROR_UNREACHABLE: nothing stored. */
     void (*done)(struct store_append *append, enum error_kind kind);
     void *context;
@@ -44,9 +46,10 @@ typedef bool store_row_fn(void *context, const struct store_message *m);
 
 /* Told after each commit, before the `done` callbacks, once per message, from the writer's thread.
  */
-typedef void store_listener_fn(void *context, struct span channel);
+typedef void store_listener_fn(void *context, struct span channel, int64_t id);
 
-/* Opens or makes the database `where` (a path, or ":memory:"). ERROR_LOCAL. */
+/* Opens or makes the database `where` (a path, or ":memory:"). ERROR_LOCAL: also when it is
+ * somebody else's or a later version's, and then it is left as it was. */
 enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
                            struct store **ret, struct error *e);
 

@@ -64,10 +64,11 @@ static enum error_kind execute(sqlite3 *db, const char *sql, struct error *e)
                                                                 : failed(db, "database", e);
 }
 
-static enum error_kind user_version(sqlite3 *db, int *ret, struct error *e)
+/* A query for one number. */
+static enum error_kind query_int(sqlite3 *db, const char *sql, int *ret, struct error *e)
 {
     sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
         return failed(db, "database", e);
     enum error_kind kind = ERROR_NONE;
     if (sqlite3_step(statement) == SQLITE_ROW)
@@ -80,10 +81,14 @@ static enum error_kind user_version(sqlite3 *db, int *ret, struct error *e)
 
 static enum error_kind create_schema(sqlite3 *db, struct error *e)
 {
-    int version = 0;
+    int version = 0, others = 0;
     enum error_kind kind = execute(db, "BEGIN IMMEDIATE", e);
     if (!kind)
-        kind = user_version(db, &version, e);
+        kind = query_int(db, "PRAGMA user_version", &version, e);
+    if (!kind && version == 0)
+        kind = query_int(db, "SELECT count(*) FROM sqlite_master", &others, e);
+    if (!kind && others > 0)
+        kind = error_set(e, ERROR_LOCAL, "the database belongs to another program");
     if (!kind && version > SCHEMA_VERSION)
         kind =
             error_set(e, ERROR_LOCAL, "the database has version %d, this program knows version %d",
@@ -116,6 +121,21 @@ static enum error_kind open_connection(const char *where, int flags, sqlite3 **r
     return ERROR_NONE;
 }
 
+/* Readers and the writer would lock each other out in any other mode. */
+static enum error_kind use_wal(sqlite3 *db, struct error *e)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &statement, NULL) != SQLITE_OK)
+        return failed(db, "database", e);
+    enum error_kind kind = ERROR_NONE;
+    if (sqlite3_step(statement) != SQLITE_ROW)
+        kind = failed(db, "database", e);
+    else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
+        kind = error_set(e, ERROR_LOCAL, "the database cannot have a write-ahead log here");
+    sqlite3_finalize(statement);
+    return kind ? kind : execute(db, "PRAGMA synchronous=FULL", e);
+}
+
 static enum error_kind prepare(struct store *s, struct error *e)
 {
     for (int i = 0; i < STATEMENTS; i++) {
@@ -133,10 +153,10 @@ static enum error_kind open_database(struct store *s, const char *where, struct 
     mode_t before = umask(077); /* the files are the owner's alone */
     enum error_kind kind =
         open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
-    if (!kind && !s->shared)
-        kind = execute(s->write_db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", e);
     if (!kind)
         kind = create_schema(s->write_db, e);
+    if (!kind && !s->shared)
+        kind = use_wal(s->write_db, e);
     if (!kind && !s->shared)
         kind = open_connection(where, SQLITE_OPEN_READWRITE, &s->read_db, e);
     umask(before);
@@ -176,9 +196,11 @@ static bool commit_group(struct store *s, struct store_append *group)
 {
     int64_t now = (int64_t)time(NULL);
     bool good = step(s, BEGIN);
-    for (struct store_append *a = group; good && a; a = a->next) {
-        a->message.time_s = now;
-        good = insert(s, &a->message);
+    for (struct store_append *a = group; a; a = a->next) {
+        for (size_t i = 0; good && i < a->count; i++) {
+            a->messages[i].time_s = now;
+            good = insert(s, &a->messages[i]);
+        }
     }
     good = good && step(s, COMMIT);
     if (good)
@@ -220,8 +242,10 @@ static void *writer_main(void *context)
         bool good = commit_group(s, group);
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
-        for (struct store_append *a = group; good && a; a = a->next)
-            s->listener(s->listener_context, a->message.channel);
+        for (struct store_append *a = group; good && a; a = a->next) {
+            for (size_t i = 0; i < a->count; i++)
+                s->listener(s->listener_context, a->messages[i].channel, a->messages[i].id);
+        }
         while (group) {
             struct store_append *a = group;
             group = a->next; /* `a` may be gone after the call */
@@ -338,10 +362,11 @@ enum error_kind store_find_start(struct store *s, struct span channel, int64_t b
     return kind;
 }
 
+/* `data` is NULL when there was no memory. */
 static struct span column_text(sqlite3_stmt *statement, int at)
 {
     const void *text = sqlite3_column_text(statement, at);
-    return (struct span){text ? text : "", (size_t)sqlite3_column_bytes(statement, at)};
+    return (struct span){text, (size_t)sqlite3_column_bytes(statement, at)};
 }
 
 enum error_kind store_read(struct store *s, struct span channel, int64_t after, int64_t upto,
@@ -354,7 +379,7 @@ enum error_kind store_read(struct store *s, struct span channel, int64_t after, 
     sqlite3_bind_int64(statement, 2, after);
     sqlite3_bind_int64(statement, 3, upto);
     sqlite3_bind_int64(statement, 4, limit);
-    int r;
+    int r = SQLITE_ROW;
     bool go_on = true;
     while (go_on && (r = sqlite3_step(statement)) == SQLITE_ROW) {
         struct store_message m = {
@@ -364,6 +389,8 @@ enum error_kind store_read(struct store *s, struct span channel, int64_t after, 
             .sender = column_text(statement, 2),
             .content = column_text(statement, 3),
         };
+        if (!m.sender.data || !m.content.data)
+            break; /* r is no SQLITE_DONE: a failure */
         go_on = row(context, &m);
     }
     if (go_on && r != SQLITE_DONE)

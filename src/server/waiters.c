@@ -76,13 +76,13 @@ static void wake_all(struct waiter *list)
     }
 }
 
-void waiters_wake_channel(struct waiters *w, struct span channel)
+void waiters_wake_channel(struct waiters *w, struct span channel, int64_t id)
 {
     struct waiter *list = NULL;
     pthread_mutex_lock(&w->lock);
     for (struct waiter *next, *at = *bucket_of(w, channel); at; at = next) {
         next = at->next;
-        if (span_equal(at->channel, channel))
+        if (at->after < id && span_equal(at->channel, channel))
             collect(at, &list);
     }
     pthread_mutex_unlock(&w->lock);

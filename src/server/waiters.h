@@ -18,6 +18,7 @@
 
 struct waiter {
     struct span channel; /* the owner's, valid while it waits */
+    int64_t after;       /* only a message with an id above this wakes it */
     int64_t deadline;    /* clock_now_ms() */
     void (*wake)(void *context);
     void *context;
@@ -41,8 +42,8 @@ bool waiters_add(struct waiters *w, struct waiter *waiter);
 /* True: it was still waiting and is not any more. */
 bool waiters_remove(struct waiters *w, struct waiter *waiter);
 
-/* Wakes all that wait for this channel. */
-void waiters_wake_channel(struct waiters *w, struct span channel);
+/* Message `id` of this channel is there: wakes all that wait for it. */
+void waiters_wake_channel(struct waiters *w, struct span channel, int64_t id);
 
 /* Wakes those whose deadline has passed. Returns the nearest deadline left (CLOCK_NEVER: none). */
 int64_t waiters_expire(struct waiters *w);

@@ -68,7 +68,7 @@ test_case "a body of more than 10 MB is 413, and nothing of it is stored"
 } >body
 for framing in 'X-Plain: 1' 'Transfer-Encoding: chunked'; do
     got=$(curl -sS -o reply -w '%{http_code}' --data-binary @body -H "$framing" \
-        -H 'Expect:' "$URL/send" 2>/dev/null)
+        -H 'Expect:' "$URL/send")
     assert_eq "$got" 413 "status with $framing"
 done
 assert_eq "$(curl -sS "$URL/get?channel=huge")" '[]' stored
@@ -76,6 +76,14 @@ head -c 9999000 body >almost
 assert_eq "$(curl -sS -o reply -w '%{http_code}' --data-binary @almost -H 'Expect:' "$URL/send")" \
     200 "status of almost 10 MB"
 assert_eq "$(curl -sS "$URL/get?channel=huge" | jq 'length')" 1 stored
+
+test_case "bytes that are not UTF-8 become three each, and are stored all the same"
+{
+    printf 'channel=odd-bytes&sender=a&content='
+    head -c 5000000 /dev/zero | tr '\0' '\377'
+} >body
+assert_eq "$(curl -sS -o reply -w '%{http_code}' --data-binary @body "$URL/send")" 200 status
+assert_eq "$(jq '.content | length' reply)" 5000000 "length of content"
 
 test_case "a form that is no form stores nothing"
 for type in application/json multipart/form-data text/plain; do

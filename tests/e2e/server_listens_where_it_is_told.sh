@@ -3,7 +3,7 @@
 #
 # Addresses, databases, limits, tokens, and what goes wrong with them.
 . "$(dirname "$0")/lib.sh"
-need jq curl
+need jq curl sqlite3
 
 test_case "a free port is picked and told"
 start_server
@@ -19,7 +19,7 @@ stop_server
 assert_status 0
 
 test_case "usage mistakes are status 2 and one line"
-for arguments in "-l nonsense" "--nonsense" "operand" "--max-connections 0" "-q -v"; do
+for arguments in "-l nonsense" "-l 127.0.0.1:65536" "--nonsense" "operand" "--max-connections 0" "-q -v"; do
     # shellcheck disable=SC2086
     run "$CHANCATD" -d :memory: $arguments
     assert_status 2
@@ -32,6 +32,14 @@ for database in "$WORK/no/such/folder/x.db" "$WORK"; do
     assert_status 1
     assert_lines err 1
 done
+
+test_case "the database of another program is left alone"
+sqlite3 other.db "CREATE TABLE bookmarks (url TEXT)"
+cp other.db before.db
+run "$CHANCATD" -l 127.0.0.1:0 -d other.db
+assert_status 1
+assert_lines err 1
+assert_same before.db other.db
 
 test_case "the default database is made under XDG_STATE_HOME"
 export XDG_STATE_HOME=$WORK/state
@@ -86,14 +94,10 @@ stop_server
 
 test_case "connections from one address are limited on request"
 start_server --max-per-address 2
-spawn curl -sS "$URL/get?channel=x&wait=25"
-first=$SPAWNED
-spawn curl -sS "$URL/get?channel=x&wait=25"
-second=$SPAWNED
+exec 8<>"/dev/tcp/127.0.0.1/$PORT" 9<>"/dev/tcp/127.0.0.1/$PORT" # two that say nothing
 refused() { ! curl -sS --max-time 20 "$URL/get?channel=t" >/dev/null 2>&1; }
 wait_until refused
-end_process "$first"
-end_process "$second"
+exec 8>&- 9>&-
 accepted() { ! refused; }
 wait_until accepted
 stop_server

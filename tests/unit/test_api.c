@@ -6,10 +6,12 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/form.h"
 #include "server/api.h"
@@ -26,9 +28,9 @@ struct fixture {
     enum error_kind kind;
 };
 
-static void ignore_message(void *context, struct span channel)
+static void ignore_message(void *context, struct span channel, int64_t id)
 {
-    (void)context, (void)channel;
+    (void)context, (void)channel, (void)id;
 }
 
 static int set_up(void **state)
@@ -259,6 +261,111 @@ static void long_replies_come_in_pieces_and_whole(void **state)
     buf_release(&body);
 }
 
+static void store_form(struct fixture *f, const char *form, int status)
+{
+    struct buf body;
+    buf_init(&body, 64u << 20);
+    assert_int_equal(ask(f, "POST", "/send", FORM_TYPE, form, &body), status);
+    buf_release(&body);
+}
+
+/* "channel=NAME&sender=s&content=" and then one byte over and over, `len` bytes in all. */
+static char *huge_form(const char *channel, char byte, size_t len)
+{
+    char *form = malloc(len + 1);
+    assert_non_null(form);
+    int n = snprintf(form, len, "channel=%s&sender=s&content=", channel);
+    memset(form + n, byte, len - (size_t)n);
+    form[len] = '\0';
+    return form;
+}
+
+/* The longest replies there are: each byte six times as long, behind as much of a piece as there
+ * can be. A message that could not be given out would block its channel. */
+static void the_largest_message_comes_back(void **state)
+{
+    static const struct {
+        char byte;
+        size_t reply_per_byte;
+    } table[] = {{'\x01', 6}, {'\xff', 3}, {'x', 1}};
+    struct buf body;
+    buf_init(&body, 128u << 20);
+    for (size_t i = 0; i < COUNT(table); i++) {
+        char channel[16], target[64];
+        snprintf(channel, sizeof(channel), "huge%zu", i);
+        snprintf(target, sizeof(target), "/get?channel=%s", channel);
+        char *small = huge_form(channel, 'x', API_FILL_BYTES - 200);
+        char *form = huge_form(channel, table[i].byte, API_BODY_MAX);
+        store_form(*state, small, 200);
+        store_form(*state, form, 200);
+        store_form(*state, small, 200);
+        assert_int_equal(ask(*state, "GET", target, NULL, NULL, &body), 200);
+        assert_true(body.len > table[i].reply_per_byte * (API_BODY_MAX - 100));
+        assert_int_equal(body.data[body.len - 1], ']');
+        free(form);
+        free(small);
+    }
+    buf_release(&body);
+}
+
+static void only_a_form_of_a_post_is_read(void **state)
+{
+    struct buf body;
+    buf_init(&body, 1u << 20);
+    store_form(*state, "channel=t&sender=s&content=x", 200);
+    assert_int_equal(ask(*state, "GET", "/get?channel=none", FORM_TYPE, "channel=t", &body), 200);
+    assert_buf(body, "[]");
+    assert_int_equal(ask(*state, "POST", "/send", "application/x-www-form-urlencoded; charset=x",
+                         "channel=t&sender=s&content=x", &body),
+                     200);
+    assert_int_equal(ask(*state, "POST", "/send", "application/x-www-form-urlencodedx",
+                         "channel=t&sender=s&content=x", &body),
+                     400);
+    buf_release(&body);
+}
+
+/* A reply must never look complete when it is not. */
+static void a_store_that_fails_cuts_the_reply(void **state)
+{
+    struct fixture *f = *state;
+    struct store *in_memory = f->api.store;
+    char folder[4096], path[4200];
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof(folder), "%s/api-XXXXXX", base ? base : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/chat.db", folder);
+    assert_int_equal(store_open(path, ignore_message, NULL, &f->api.store, NULL), 0);
+    char *form = huge_form("t", 'x', API_FILL_BYTES);
+    for (int i = 0; i < 4; i++)
+        store_form(f, form, 200);
+    struct api_call call;
+    struct api_request request = {
+        .method = "GET", .path = span_of("/get"), .query = span_of("channel=t")};
+    api_init(&call, &f->api);
+    assert_int_equal(api_begin(&call, &request), API_READY);
+    assert_int_equal(call.response.status, 200);
+    assert_true(call.response.more);
+    assert_true(api_fill(&call));
+    assert_true(call.response.more);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE message", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_false(api_fill(&call));
+    api_release(&call);
+    api_init(&call, &f->api); /* and at the beginning of a reply it can be told */
+    assert_int_equal(api_begin(&call, &request), API_READY);
+    assert_int_equal(call.response.status, 503);
+    assert_true(call.response.retry_after_s > 0);
+    api_release(&call);
+    store_form(f, form, 503);
+    free(form);
+    store_close(f->api.store);
+    f->api.store = in_memory;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void a_token_is_demanded_everywhere(void **state)
 {
     struct fixture *f = *state;
@@ -296,6 +403,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(channel_names_are_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits_and_waits_are_checked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_replies_come_in_pieces_and_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_largest_message_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_a_form_of_a_post_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_that_fails_cuts_the_reply, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_token_is_demanded_everywhere, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

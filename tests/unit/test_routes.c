@@ -16,8 +16,9 @@
 #include "common/clock.h"
 #include "server/routes.h"
 
-#define LIMIT_MS    300
+#define LIMIT_MS    700
 #define PATIENCE_MS 30000 /* only what is broken takes so long */
+#define FORM_HEADER "Content-Type: application/x-www-form-urlencoded\r\n"
 
 struct fixture {
     struct routes *routes;
@@ -26,11 +27,11 @@ struct fixture {
     int port;
 };
 
-static int set_up(void **state)
+static int start(void **state, int64_t limit_ms)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct routes_config config = {
-        .max_connections = 50, .header_ms = LIMIT_MS, .body_ms = LIMIT_MS};
+        .max_connections = 50, .header_ms = limit_ms, .body_ms = limit_ms, .hurry_fd = -1};
     if (!f || routes_new(&config, &f->routes, NULL) ||
         listen_open(&f->listener, "127.0.0.1:0", NULL) ||
         store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
@@ -39,6 +40,17 @@ static int set_up(void **state)
     f->port = atoi(strrchr(f->listener.url, ':') + 1);
     *state = f;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return start(state, LIMIT_MS);
+}
+
+/* For what is not about time limits. */
+static int set_up_patient(void **state)
+{
+    return start(state, PATIENCE_MS * 2);
 }
 
 static int tear_down(void **state)
@@ -62,9 +74,19 @@ static int dial(const struct fixture *f)
     return fd;
 }
 
+static void send_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        assert_true(n > 0);
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
 static void say(int fd, const char *text)
 {
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+    send_all(fd, text, strlen(text));
 }
 
 /* Reads until the reply holds `part` or the connection ends. True: it came. */
@@ -119,42 +141,110 @@ static void a_slow_body_is_cut_off(void **state)
 static void an_idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
 {
     int idle = dial(*state), waiting = dial(*state);
-    say(waiting, "GET /get?channel=t&wait=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(waiting, "GET /get?channel=t&wait=3 HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_false(hear(idle, "never"));
-    assert_true(hear(waiting, "[]")); /* after a second, three times the limit */
+    assert_true(hear(waiting, "[]")); /* after more than four times the limit */
     close(idle);
     close(waiting);
 }
 
-static void a_message_wakes_a_waiting_request(void **state)
+static void post(const struct fixture *f)
 {
-    int waiting = dial(*state), posting = dial(*state);
-    say(waiting, "GET /get?channel=t&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n");
-    say(posting, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n"
-                 "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
-                 "channel=t&sender=me&content=ha");
-    assert_true(hear(posting, "\"content\":\"ha\""));
-    assert_true(hear(waiting, "\"content\":\"ha\""));
-    close(waiting);
-    close(posting);
+    int fd = dial(f);
+    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n" FORM_HEADER
+            "\r\nchannel=t&sender=me&content=ha");
+    assert_true(hear(fd, "\"content\":\"ha\""));
+    close(fd);
 }
 
-static void too_large_is_told(void **state)
+static void a_message_wakes_a_waiting_request(void **state)
+{
+    int waiting = dial(*state);
+    say(waiting, "GET /get?channel=t&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n");
+    post(*state);
+    assert_true(hear(waiting, "\"content\":\"ha\""));
+    close(waiting);
+}
+
+static void a_message_that_is_known_does_not(void **state)
+{
+    int waiting = dial(*state);
+    int64_t before = clock_now_ms();
+    say(waiting, "GET /get?channel=t&last=1000&wait=2 HTTP/1.1\r\nHost: x\r\n\r\n");
+    post(*state);
+    assert_true(hear(waiting, "[]"));
+    assert_true(clock_now_ms() - before >= 1900);
+    close(waiting);
+}
+
+/* Whoever sends all of a body that is too large sees the answer, whoever asks first at once. */
+static void a_body_that_is_too_large_is_told(void **state)
+{
+    static const char *const framings[] = {
+        "Content-Length: 10000001\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n989681\r\n", /* the same number */
+    };
+    size_t len = API_BODY_MAX + 1;
+    char *body = malloc(len);
+    assert_non_null(body);
+    memset(body, 'x', len);
+    for (size_t i = 0; i < COUNT(framings); i++) {
+        int fd = dial(*state);
+        say(fd, "POST /send HTTP/1.1\r\nHost: x\r\n" FORM_HEADER);
+        say(fd, framings[i]);
+        send_all(fd, body, len);
+        if (i == 1)
+            say(fd, "\r\n0\r\n\r\n");
+        assert_true(hear(fd, "HTTP/1.1 413 "));
+        assert_false(hear(fd, "never")); /* and that was the end */
+        close(fd);
+    }
+    free(body);
+    static const char *const asking[] = {
+        "POST /send HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+        "10000001\r\n\r\n",
+        "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n",
+    };
+    for (size_t i = 0; i < COUNT(asking); i++) {
+        int fd = dial(*state);
+        say(fd, asking[i]);
+        assert_true(hear(fd, "HTTP/1.1 413 "));
+        close(fd);
+    }
+    post(*state); /* and the server lives */
+}
+
+static void a_header_that_is_too_large_is_refused(void **state)
 {
     static char long_line[ROUTES_HEADER_BYTES * 2];
-    int fd = dial(*state);
-    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 10000001\r\n\r\n");
-    assert_true(hear(fd, "HTTP/1.1 413 "));
-    close(fd);
     memset(long_line, 'x', sizeof(long_line) - 1);
-    fd = dial(*state);
+    int fd = dial(*state);
     say(fd, "GET /get?channel=");
     send(fd, long_line, sizeof(long_line) - 1, MSG_NOSIGNAL);
-    hear(fd, "HTTP/1.1 414 "); /* that, or cut while it sends on: no promise */
+    assert_false(hear(fd, "HTTP/1.1 200 ")); /* 414, or cut while it sends on */
     close(fd);
-    fd = dial(*state);
-    say(fd, "GET /get?channel=t HTTP/1.1\r\nHost: x\r\n\r\n"); /* and the server lives */
-    assert_true(hear(fd, "HTTP/1.1 200 "));
+    post(*state);
+}
+
+/* The body of somebody without the token is not kept, and not asked for. */
+static void a_stranger_is_refused_before_the_body(void **state)
+{
+    struct fixture *f = *state;
+    f->api.token = span_of("sesame"); /* no request is in work */
+    int fd = dial(f);
+    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+            "Expect: 100-continue\r\n" FORM_HEADER "\r\n");
+    assert_true(hear(fd, "HTTP/1.1 401 "));
+    close(fd);
+    fd = dial(f);
+    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n" FORM_HEADER
+            "\r\nchannel=t&sender=me&content=ha");
+    assert_true(hear(fd, "HTTP/1.1 401 "));
+    close(fd);
+    f->api.token = span_of("");
+    fd = dial(f);
+    say(fd, "GET /get?channel=t HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "[]")); /* nothing was stored */
     close(fd);
 }
 
@@ -165,11 +255,13 @@ static void a_stop_answers_those_who_wait(void **state)
     say(fd, "GET /get?channel=t&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n"
             "GET /get?channel=t HTTP/1.1\r\nHost: x\r\n\r\n");
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&p, 1, LIMIT_MS), 0); /* it waits */
+    assert_int_equal(poll(&p, 1, 2000), 0); /* it waits */
     routes_stop(f->routes);
     assert_true(hear(fd, "[]"));
     close(fd);
 }
+
+#define PATIENT(test) cmocka_unit_test_setup_teardown(test, set_up_patient, tear_down)
 
 int main(void)
 {
@@ -178,9 +270,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slow_body_is_cut_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_connection_is_closed_and_a_waiting_one_is_not,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_message_wakes_a_waiting_request, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(too_large_is_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stop_answers_those_who_wait, set_up, tear_down),
+        PATIENT(a_message_wakes_a_waiting_request),
+        PATIENT(a_message_that_is_known_does_not),
+        PATIENT(a_body_that_is_too_large_is_told),
+        PATIENT(a_header_that_is_too_large_is_refused),
+        PATIENT(a_stranger_is_refused_before_the_body),
+        PATIENT(a_stop_answers_those_who_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

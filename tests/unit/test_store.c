@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,14 +26,16 @@ struct fixture {
 };
 
 struct item {
+    struct store_message message;
     struct store_append append;
+    enum error_kind kind; /* how it ended */
     char content[32];
 };
 
-static void on_message(void *context, struct span channel)
+static void on_message(void *context, struct span channel, int64_t id)
 {
     struct fixture *f = context;
-    (void)channel;
+    assert_true(id > 0 && channel.len > 0);
     pthread_mutex_lock(&f->lock);
     f->heard++;
     pthread_mutex_unlock(&f->lock);
@@ -42,6 +45,8 @@ static void on_done(struct store_append *append, enum error_kind kind)
 {
     struct fixture *f = append->context;
     pthread_mutex_lock(&f->lock);
+    struct item *item = (struct item *)((char *)append - offsetof(struct item, append));
+    item->kind = kind;
     f->done++;
     f->failed += kind != ERROR_NONE;
     f->done_before_heard += f->done > f->heard;
@@ -86,8 +91,11 @@ static int tear_down(void **state)
 
 static void queue(struct fixture *f, struct item *item, struct span channel, struct span content)
 {
+    item->message =
+        (struct store_message){.channel = channel, .sender = span_of("s"), .content = content};
     item->append = (struct store_append){
-        .message = {.channel = channel, .sender = span_of("s"), .content = content},
+        .messages = &item->message,
+        .count = 1,
         .done = on_done,
         .context = f,
     };
@@ -142,7 +150,7 @@ static void appends_are_in_order_and_visible_when_done(void **state)
     assert_int_equal(f->heard, MANY);
     assert_int_equal(f->done_before_heard, 0);
     for (int i = 1; i < MANY; i++)
-        assert_int_equal(items[i].append.message.id, items[i - 1].append.message.id + 1);
+        assert_int_equal(items[i].message.id, items[i - 1].message.id + 1);
     struct row_check c = {0};
     assert_int_equal(store_read(f->store, span_of("a"), 0, INT64_MAX, INT64_MAX, on_row, &c, NULL),
                      ERROR_NONE);
@@ -156,7 +164,7 @@ static void readings_keep_their_bounds(void **state)
     struct fixture *f = *state;
     open_store(f);
     struct item *items = store_many(f);
-    int64_t first = items[1].append.message.id, after, last;
+    int64_t first = items[1].message.id, after, last;
     struct row_check c = {0};
     assert_int_equal(store_read(f->store, span_of("a"), first, first + 10, 5, on_row, &c, NULL), 0);
     assert_int_equal(c.rows, 5);
@@ -164,11 +172,11 @@ static void readings_keep_their_bounds(void **state)
     assert_int_equal(store_read(f->store, span_of("a"), 0, INT64_MAX, 100, on_row, &c, NULL), 0);
     assert_int_equal(c.rows, 2);
     assert_int_equal(store_last_id(f->store, span_of("a"), &last, NULL), 0);
-    assert_int_equal(last, items[MANY - 1].append.message.id);
+    assert_int_equal(last, items[MANY - 1].message.id);
     assert_int_equal(store_last_id(f->store, span_of("none"), &last, NULL), 0);
     assert_int_equal(last, 0);
     assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, 1, &after, NULL), 0);
-    assert_int_equal(after, items[MANY - 1].append.message.id - 1);
+    assert_int_equal(after, items[MANY - 1].message.id - 1);
     assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, MANY, &after, NULL), 0);
     assert_int_equal(after, 0);
     assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, -1, &after, NULL), 0);
@@ -185,7 +193,7 @@ static void ids_are_never_used_again(void **state)
     open_store(f);
     queue(f, &item, span_of("c"), span_of("one"));
     wait_for(f, 1);
-    int64_t id = item.append.message.id;
+    int64_t id = item.message.id;
     store_close(f->store);
     f->store = NULL;
     open_store(f); /* a second start finds what was stored */
@@ -194,10 +202,114 @@ static void ids_are_never_used_again(void **state)
     assert_int_equal(last, id);
     queue(f, &item, span_of("c"), LITERAL("nul \0 inside"));
     wait_for(f, 2);
-    assert_true(item.append.message.id > id);
+    assert_true(item.message.id > id);
     struct row_check c = {0};
     assert_int_equal(store_read(f->store, span_of("c"), id, INT64_MAX, 9, on_row, &c, NULL), 0);
     assert_int_equal(c.rows, 1);
+}
+
+/* Another connection to the same file. */
+static sqlite3 *other_connection(const struct fixture *f)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    return db;
+}
+
+static void run_sql(sqlite3 *db, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static int rows_of(struct fixture *f, const char *channel)
+{
+    struct row_check c = {0};
+    assert_int_equal(
+        store_read(f->store, span_of(channel), 0, INT64_MAX, INT64_MAX, on_row, &c, NULL), 0);
+    return c.rows;
+}
+
+static void an_append_of_several_is_stored_whole_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+    open_store(f);
+    sqlite3 *db = other_connection(f);
+    run_sql(db, "CREATE TRIGGER no_poison BEFORE INSERT ON message WHEN new.content = 'poison' "
+                "BEGIN SELECT RAISE(ABORT, 'poison'); END");
+    struct store_message messages[] = {
+        {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("1")},
+        {.channel = span_of("b"), .sender = span_of("s"), .content = span_of("2")},
+        {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("poison")},
+    };
+    struct item item = {.append = {messages, COUNT(messages), on_done, f, NULL}};
+    assert_int_equal(store_queue(f->store, &item.append), ERROR_NONE);
+    wait_for(f, 1);
+    assert_int_equal(item.kind, ERROR_UNREACHABLE);
+    assert_int_equal(f->heard, 0);
+    assert_int_equal(rows_of(f, "a") + rows_of(f, "b"), 0);
+    messages[2].content = span_of("3");
+    assert_int_equal(store_queue(f->store, &item.append), ERROR_NONE);
+    wait_for(f, 2);
+    assert_int_equal(item.kind, ERROR_NONE);
+    assert_int_equal(f->heard, 3);
+    assert_true(messages[0].id < messages[1].id && messages[1].id < messages[2].id);
+    assert_int_equal(rows_of(f, "a"), 2);
+    sqlite3_close(db);
+}
+
+static void a_full_queue_takes_no_more_and_a_failed_group_stores_nothing(void **state)
+{
+    struct fixture *f = *state;
+    static struct item items[STORE_QUEUE_MAX + STORE_GROUP_MAX + 1];
+    static struct item one;
+    size_t queued = 0;
+    open_store(f);
+    sqlite3 *db = other_connection(f);
+    run_sql(db, "BEGIN IMMEDIATE"); /* the writer has to wait, and gives up after seconds */
+    bool full = false;
+    while (!full && queued < COUNT(items)) {
+        struct item *item = &items[queued];
+        item->message = (struct store_message){
+            .channel = span_of("c"), .sender = span_of("s"), .content = span_of("x")};
+        item->append = (struct store_append){&item->message, 1, on_done, f, NULL};
+        full = store_queue(f->store, &item->append) != ERROR_NONE;
+        queued += !full;
+    }
+    assert_true(full);
+    assert_true(queued >= STORE_QUEUE_MAX);
+    wait_for(f, 1); /* those of the first group, at least */
+    run_sql(db, "ROLLBACK");
+    sqlite3_close(db);
+    wait_for(f, (int)queued);
+    assert_true(f->failed > 0);
+    assert_int_equal(items[0].kind, ERROR_UNREACHABLE);
+    assert_int_equal(rows_of(f, "c"), (int)queued - f->failed);
+    assert_int_equal(f->heard, (int)queued - f->failed);
+    queue(f, &one, span_of("c"), span_of("after")); /* and it goes on */
+    wait_for(f, (int)queued + 1);
+    assert_int_equal(one.kind, ERROR_NONE);
+}
+
+static void somebody_elses_database_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const table[] = {
+        "CREATE TABLE bookmarks (url TEXT)",
+        "DROP TABLE bookmarks; PRAGMA user_version = 2",
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct store *store = NULL;
+        struct error e = {0};
+        sqlite3 *db = other_connection(f);
+        run_sql(db, table[i]);
+        sqlite3_close(db);
+        assert_int_equal(store_open(f->path, on_message, f, &store, &e), ERROR_LOCAL);
+        assert_true(e.text[0] != '\0');
+        assert_null(store);
+        db = other_connection(f);
+        assert_int_not_equal(sqlite3_exec(db, "SELECT id FROM message", NULL, NULL, NULL), 0);
+        sqlite3_close(db);
+    }
 }
 
 static void closing_finishes_what_is_queued(void **state)
@@ -238,6 +350,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(readings_keep_their_bounds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ids_are_never_used_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closing_finishes_what_is_queued, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_append_of_several_is_stored_whole_or_not_at_all, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_full_queue_takes_no_more_and_a_failed_group_stores_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(somebody_elses_database_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_database_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

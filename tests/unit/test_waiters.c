@@ -50,14 +50,27 @@ static void a_message_wakes_its_channel_once(void **state)
     assert_true(waiters_add(&w, &of_a));
     assert_true(waiters_add(&w, &of_b));
     assert_true(waiters_add(&w, &also_a));
-    waiters_wake_channel(&w, span_of("a"));
-    waiters_wake_channel(&w, span_of("a"));
+    waiters_wake_channel(&w, span_of("a"), 5);
+    waiters_wake_channel(&w, span_of("a"), 5);
     assert_int_equal(a, 2);
     assert_int_equal(b, 0);
     assert_false(waiters_remove(&w, &of_a));
     assert_true(waiters_remove(&w, &of_b));
-    waiters_wake_channel(&w, span_of("b"));
+    waiters_wake_channel(&w, span_of("b"), 5);
     assert_int_equal(b, 0);
+}
+
+static void a_message_that_is_known_wakes_nobody(void **state)
+{
+    (void)state;
+    int woken = 0;
+    struct waiter ahead = make("a", 9999, &woken);
+    ahead.after = 7;
+    assert_true(waiters_add(&w, &ahead));
+    waiters_wake_channel(&w, span_of("a"), 7);
+    assert_int_equal(woken, 0);
+    waiters_wake_channel(&w, span_of("a"), 8);
+    assert_int_equal(woken, 1);
 }
 
 static void deadlines_wake_and_the_nearest_is_told(void **state)
@@ -93,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_wakes_its_channel_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_that_is_known_wakes_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deadlines_wake_and_the_nearest_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closing_wakes_all_and_takes_nobody_in, set_up, tear_down),
     };
