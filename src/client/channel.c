@@ -20,6 +20,7 @@ struct fetch {
     bool only_cursor; /* look at ids, hand nothing over */
     bool stopped;     /* the sink had enough */
     int64_t elements;
+    int64_t guessed; /* highest id that an element which is no message seems to have */
 };
 
 void channel_init(struct channel *c, struct http *http, struct span name)
@@ -46,13 +47,16 @@ static uint64_t hash(struct span s)
     return h ? h : 1;
 }
 
-/* Says once that an element was passed over; with an id of its own the cursor passes it, so that
- * the server does not send it again. */
-static void pass_over(struct channel *c, struct span element, const struct error *why)
+/* Says once that an element was passed over. The cursor stays: an id in bytes that are no message
+ * proves nothing, and the next good message moves it anyway. */
+static void pass_over(struct fetch *f, struct span element, const struct error *why)
 {
+    struct channel *c = f->channel;
     int64_t id = message_guess_id(element);
     if (id > 0 && id <= c->cursor)
         return;
+    if (id > f->guessed)
+        f->guessed = id;
     uint64_t mark = hash(element);
     for (unsigned i = 0; i < CHANNEL_BAD_REMEMBER; i++) {
         if (c->bad[i] == mark)
@@ -63,8 +67,6 @@ static void pass_over(struct channel *c, struct span element, const struct error
         log_warn("message %" PRId64 " is passed over: %s", id, why->text);
     else
         log_warn("a message after %" PRId64 " is passed over: %s", c->cursor, why->text);
-    if (id > c->cursor)
-        c->cursor = id;
 }
 
 static bool on_element(void *context, struct span element)
@@ -75,7 +77,7 @@ static bool on_element(void *context, struct span element)
     struct error why;
     f->elements++;
     if (message_parse(&m, element, &why)) {
-        pass_over(c, element, &why);
+        pass_over(f, element, &why);
         return true;
     }
     if (m.id > c->cursor && !f->only_cursor) {
@@ -197,7 +199,10 @@ enum error_kind channel_fetch(struct channel *c, int64_t wait_s, const struct ch
         return error_set(e, ERROR_LOCAL, "no memory for a request");
     int64_t before = c->cursor;
     kind = fetch(&f, CHANNEL_SILENCE_MS + wait * 1000, e);
-    ret->more = kind == ERROR_NONE && limit && f.elements >= CHANNEL_PAGE && c->cursor > before;
+    bool full = kind == ERROR_NONE && limit && f.elements >= CHANNEL_PAGE;
+    if (full && c->cursor == before && f.guessed > before)
+        c->cursor = f.guessed; /* a page without one message would come for ever */
+    ret->more = full && c->cursor > before;
     return kind;
 }
 

@@ -135,6 +135,9 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
     CURLcode r = CURLE_OK;
 #define SET(option, value) r = r ? r : curl_easy_setopt(h->easy, option, value)
     SET(CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a slow name look-up must not hold up the end of a run */
+#endif
     SET(CURLOPT_ERRORBUFFER, h->curl_error);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     SET(CURLOPT_HTTPHEADER, h->headers);

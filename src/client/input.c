@@ -20,8 +20,10 @@ enum error_kind input_init(struct input *in, int fd, bool null_ended, size_t max
         in->wake[0] = in->wake[1] = -1;
         return error_set(e, ERROR_LOCAL, "cannot make a pipe: %s", strerror(errno));
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         fcntl(in->wake[i], F_SETFD, FD_CLOEXEC);
+        fcntl(in->wake[i], F_SETFL, O_NONBLOCK); /* one byte says it all, more may be lost */
+    }
     return ERROR_NONE;
 }
 
@@ -56,7 +58,7 @@ static enum input_result wait_readable(struct input *in, struct error *e)
     if (fds[0].revents)
         return INPUT_STOPPED;
     if (fds[1].revents || (fds[2].revents & (POLLERR | POLLHUP)))
-        in->at_end = true;
+        in->stopped = true;
     return INPUT_RECORD;
 }
 
@@ -64,7 +66,7 @@ static enum input_result wait_readable(struct input *in, struct error *e)
 static enum input_result fill(struct input *in, struct error *e)
 {
     enum input_result r = wait_readable(in, e);
-    if (r != INPUT_RECORD || in->at_end)
+    if (r != INPUT_RECORD || in->stopped)
         return r;
     buf_consume(&in->bytes, in->used);
     in->searched -= in->used;
@@ -117,6 +119,10 @@ enum input_result input_next(struct input *in, struct span *ret, struct error *e
                 return give(in, in->bytes.len, 0, ret);
             return INPUT_END;
         }
+        if (in->stopped) { /* half a record is no record: the rest of it was never read */
+            in->used = in->searched = in->bytes.len;
+            return INPUT_END;
+        }
         if (in->bytes.len - in->used > in->max_bytes + 1) { /* drop what is too long already */
             in->passing_over = true;
             in->used = in->bytes.len;
@@ -132,7 +138,7 @@ int64_t input_count_rest(struct input *in)
     int64_t count = 0;
     for (size_t i = in->used; i < in->bytes.len; i++)
         count += in->bytes.data[i] == in->end;
-    if (in->bytes.len > in->used && in->bytes.data[in->bytes.len - 1] != in->end)
+    if (!in->stopped && in->bytes.len > in->used && in->bytes.data[in->bytes.len - 1] != in->end)
         count++;
     return count;
 }

@@ -37,7 +37,8 @@ struct input {
     size_t used;       /* bytes at the front that were given out */
     size_t searched;   /* bytes known to hold no record end */
     bool passing_over; /* inside a record that is too long */
-    bool at_end;       /* read() said so, or input_stop() was obeyed */
+    bool at_end;       /* read() said so: what lies in the buffer is the last record */
+    bool stopped;      /* input_stop() was obeyed: only whole records still count */
     int watch_fd;      /* reading ends when its other end goes away; -1: none */
     int wake[2];       /* input_stop() writes here */
 };
@@ -53,7 +54,8 @@ enum input_result input_next(struct input *in, struct span *ret, struct error *e
 /* Reading ends: whole records already read are still given out, then INPUT_END. Any thread. */
 void input_stop(struct input *in);
 
-/* How many records lie in the buffer (those that nobody will send any more). */
+/* How many records lie in the buffer (those that nobody will send any more); half a record
+ * counts, too, unless input_stop() took it. */
 int64_t input_count_rest(struct input *in);
 
 #endif

@@ -3,6 +3,9 @@
 
 #include <jansson.h>
 
+/* Numbers in fields that nobody looks at may have any size. */
+#define LOAD_FLAGS (JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL)
+
 #define BYTES_MAX (3u * LINE_JSON_MAX) /* each byte may become U+FFFD, three bytes long */
 
 void line_init(struct line *line)
@@ -38,15 +41,14 @@ struct place {
 };
 
 static enum error_kind take_field(struct line *line, const json_t *object, const char *name,
-                                  bool required, struct place *ret, struct error *e)
+                                  struct place *ret, struct error *e)
 {
     const json_t *value = json_object_get(object, name);
     *ret = (struct place){line->bytes.len, 0};
-    if (!value && !required)
+    if (!value || json_is_null(value))
         return ERROR_NONE;
     if (!json_is_string(value))
-        return error_set(e, ERROR_REFUSED, value ? "\"%s\" is not a string" : "no \"%s\" in it",
-                         name);
+        return error_set(e, ERROR_REFUSED, "\"%s\" is not a string", name);
     struct span text = {json_string_value(value), json_string_length(value)};
     if (text.len > MESSAGE_CONTENT_MAX)
         return error_set(e, ERROR_REFUSED, "\"%s\" is longer than %u bytes", name,
@@ -59,23 +61,43 @@ static enum error_kind take_field(struct line *line, const json_t *object, const
     return ERROR_NONE;
 }
 
-enum error_kind line_parse_json(struct line *line, struct span record, struct error *e)
+/* The object in the record; bytes that are not UTF-8 do not spoil it. */
+static enum error_kind load(struct line *line, struct span record, json_t **ret, struct error *e)
 {
-    start(line);
     json_error_t json_error;
-    json_t *object =
-        json_loadb(record.data, record.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &json_error);
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return object ? error_set(e, ERROR_REFUSED, "not a JSON object")
-                      : error_set(e, ERROR_REFUSED, "not JSON: %s", json_error.text);
+    if (text_add_sanitized(&line->bytes, record, false, &line->replaced))
+        return error_set(e, ERROR_LOCAL, "no memory for a line");
+    json_t *object = json_loadb(line->bytes.data, line->bytes.len, LOAD_FLAGS, &json_error);
+    buf_clear(&line->bytes);
+    if (json_is_object(object)) {
+        *ret = object;
+        return ERROR_NONE;
     }
-    struct place channel, sender, content;
-    enum error_kind kind = take_field(line, object, "content", true, &content, e);
+    if (object)
+        error_set(e, ERROR_REFUSED, "not a JSON object");
+    else
+        error_set(e, ERROR_REFUSED, "not JSON: %s", json_error.text);
+    json_decref(object);
+    return ERROR_REFUSED;
+}
+
+enum error_kind line_parse_json(struct line *line, struct span record, bool want_channel,
+                                bool want_sender, struct error *e)
+{
+    json_t *object = NULL;
+    struct place channel = {0}, sender = {0}, content = {0};
+    start(line);
+    enum error_kind kind = load(line, record, &object, e);
+    if (kind)
+        return kind;
+    if (!json_is_string(json_object_get(object, "content")))
+        kind = error_set(e, ERROR_REFUSED, "it has no text in \"content\"");
     if (!kind)
-        kind = take_field(line, object, "channel", false, &channel, e);
-    if (!kind)
-        kind = take_field(line, object, "sender", false, &sender, e);
+        kind = take_field(line, object, "content", &content, e);
+    if (!kind && want_channel)
+        kind = take_field(line, object, "channel", &channel, e);
+    if (!kind && want_sender)
+        kind = take_field(line, object, "sender", &sender, e);
     json_decref(object);
     if (kind)
         return kind;

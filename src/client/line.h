@@ -3,8 +3,8 @@
  * line: one record of stdin turned into what is to be sent.
  *
  * A plain record is the content. With --json it is an object: `content`, optional `channel`
- * and `sender`, other fields ignored; chancat's own output is valid input. Bytes that are not UTF-8
- * and NUL become U+FFFD.
+ * and `sender` (null counts as not there), other fields ignored; chancat's own output is valid
+ * input. Bytes that are not UTF-8 and NUL become U+FFFD.
  */
 #ifndef CHANCAT_LINE_H
 #define CHANCAT_LINE_H
@@ -31,6 +31,9 @@ void line_release(struct line *line);
 /* Spans stay valid until the next call. ERROR_REFUSED: the record cannot be sent (the sentence says
  * why); ERROR_LOCAL: memory. Blank content is fine here. */
 enum error_kind line_parse_plain(struct line *line, struct span record, struct error *e);
-enum error_kind line_parse_json(struct line *line, struct span record, struct error *e);
+
+/* The same for --json. Fields that the command line names anyway are not looked at. */
+enum error_kind line_parse_json(struct line *line, struct span record, bool want_channel,
+                                bool want_sender, struct error *e);
 
 #endif

@@ -88,6 +88,8 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
         .sender = span_of(o->sender),
         .output = out,
     };
+    if ((!o->send || o->receipts) && output_is_closed(out))
+        return error_set(e, ERROR_LOCAL, "standard output is closed");
     echo_init(&s.echo);
     enum error_kind kind = open_input(&s, &in, e);
     if (!kind)

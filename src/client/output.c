@@ -2,11 +2,14 @@
 #include "client/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
 
@@ -49,6 +52,33 @@ static bool wait_writable(int fd)
     return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
+/* A signal came in the middle of a line: the rest of it still goes out, if the reader takes it in
+ * time. At most PIPE_BUF bytes after POLLOUT do not block. */
+static void finish_line(int fd, const char *bytes, size_t len, size_t *written)
+{
+    const char *from = bytes + *written;
+    const char *newline = *written ? memchr(from, '\n', len - *written) : NULL;
+    int64_t deadline = clock_deadline(OUTPUT_GRACE_MS);
+    if (!newline || from[-1] == '\n')
+        return;
+    size_t rest = (size_t)(newline - from) + 1;
+    while (rest && clock_left_ms(deadline) > 0) {
+        struct pollfd fds[] = {{.fd = fd, .events = POLLOUT},
+                               {.fd = stop_now_fd(), .events = POLLIN}};
+        if (poll(fds, 2, clock_left_ms(deadline)) < 0 && errno == EINTR)
+            continue;
+        if (fds[1].revents || !(fds[0].revents & POLLOUT))
+            return;
+        ssize_t n = write(fd, bytes + *written, rest < PIPE_BUF ? rest : PIPE_BUF);
+        if (n < 0 && errno != EINTR)
+            return;
+        if (n > 0) {
+            *written += (size_t)n;
+            rest -= (size_t)n;
+        }
+    }
+}
+
 static enum output_result write_all(int fd, const char *bytes, size_t len, size_t *written,
                                     struct error *e)
 {
@@ -81,11 +111,19 @@ enum output_result output_write(struct output *out, struct buf *b, size_t *ret_w
     size_t written = 0;
     pthread_mutex_lock(&out->lock);
     enum output_result r = write_all(out->fd, b->data, b->len, &written, e);
+    if (r == OUTPUT_STOPPED)
+        finish_line(out->fd, b->data, b->len, &written);
     pthread_mutex_unlock(&out->lock);
     if (ret_written)
         *ret_written = written;
     buf_clear(b);
     return r;
+}
+
+bool output_is_closed(const struct output *out)
+{
+    int flags = fcntl(out->fd, F_GETFL);
+    return flags < 0 || (flags & O_ACCMODE) == O_RDONLY;
 }
 
 bool output_is_gone(const struct output *out)

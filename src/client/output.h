@@ -16,6 +16,8 @@
 #include "common/buf.h"
 #include "common/error.h"
 
+#define OUTPUT_GRACE_MS 3000 /* for the rest of a line that a signal interrupted */
+
 enum output_result {
     OUTPUT_OK = 0,
     OUTPUT_GONE,   /* the reader left: an ordinary end */
@@ -37,6 +39,9 @@ void output_release(struct output *out);
  * NULL) tells how many bytes got out before. */
 enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
                                 struct error *e);
+
+/* Was it closed when the program started, so that writing to it can only fail? */
+bool output_is_closed(const struct output *out);
 
 /* Looks, without waiting, whether the reader has left (poll without events gives
  * POLLERR on a pipe, POLLHUP on a socket). */

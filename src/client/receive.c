@@ -20,10 +20,13 @@ struct receiver {
     struct tally *tally;
     struct channel channel;
     struct backoff backoff;
-    struct buf lines;    /* formatted, not yet written */
-    int64_t printed;     /* messages, for --count */
-    int64_t idle_at;     /* when --idle runs out */
-    bool started;        /* the start position is known */
+    struct buf lines; /* formatted, not yet written */
+    int64_t printed;  /* messages, for --count */
+    int64_t idle_at;  /* when --idle runs out */
+    bool started;     /* the start position is known */
+    bool begun;       /* on_started was called */
+    void (*on_started)(void *context);
+    void *context;
     bool last;           /* nothing was being sent when this fetch began */
     bool held;           /* this fetch asks the server to hold the reply */
     bool waits_for_post; /* a message may be ours: the POST in flight will tell */
@@ -53,9 +56,19 @@ static bool enough(const struct receiver *r)
     return r->s->options->count != OPTIONS_UNSET && r->printed >= r->s->options->count;
 }
 
+/* From here on what is sent is printed: its id will be above all that this reply holds. Called
+ * before the first write, since a slow reader of stdout must not hold up the sender. */
+static void begin(struct receiver *r)
+{
+    if (!r->begun && r->on_started)
+        r->on_started(r->context);
+    r->begun = true;
+}
+
 static bool on_message(void *context, const struct message *m)
 {
     struct receiver *r = context;
+    begin(r);
     if (r->over || enough(r))
         return false;
     if (r->s->options->no_echo) {
@@ -97,11 +110,6 @@ static bool interrupt(void *context)
     return r->over || (r->held && !r->last && nothing_more_to_send(r));
 }
 
-static int64_t wait_seconds(const struct receiver *r)
-{
-    return r->last ? 0 : CHANNEL_WAIT_MAX_S;
-}
-
 static enum error_kind fetch(struct receiver *r, struct channel_fetched *ret, struct error *e)
 {
     const struct options *o = r->s->options;
@@ -116,8 +124,8 @@ static enum error_kind fetch(struct receiver *r, struct channel_fetched *ret, st
     r->waits_for_post = false;
     r->last = nothing_more_to_send(r);
     r->held = r->started && r->channel.can_wait && !r->last;
-    if (r->started || r->channel.cursor > 0 || o->lines == OPTIONS_ALL)
-        return channel_fetch(&r->channel, r->started ? wait_seconds(r) : 0, &sink, ret, e);
+    if (r->started || r->channel.cursor > 0)
+        return channel_fetch(&r->channel, r->held ? CHANNEL_WAIT_MAX_S : 0, &sink, ret, e);
     return channel_fetch_past(&r->channel, o->lines, &sink, ret, e);
 }
 
@@ -130,7 +138,8 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
         deadline = r->idle_at;
     atomic_store(&s->pausing, true);
     while (!stop_signal() && clock_left_ms(deadline) != 0 &&
-           (failing || (atomic_load(&s->posts) == posts_seen && last == nothing_more_to_send(r)))) {
+           (failing ? !atomic_load(&s->failed)
+                    : atomic_load(&s->posts) == posts_seen && last == nothing_more_to_send(r))) {
         if (output_is_gone(s->output)) {
             r->over = true;
             break;
@@ -140,13 +149,21 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
     atomic_store(&s->pausing, false);
 }
 
-static void handle_failure(struct receiver *r, enum error_kind kind, int64_t retry_after_ms,
-                           unsigned posts_seen, const struct error *e)
+static void handle_failure(struct receiver *r, enum error_kind kind,
+                           const struct channel_fetched *fetched, unsigned posts_seen,
+                           const struct error *e)
 {
     int64_t pause_ms;
     bool retry = kind == ERROR_UNREACHABLE || kind == ERROR_BAD_DATA;
-    if (retry && backoff_next(&r->backoff, retry_after_ms, &pause_ms)) {
-        if (r->backoff.failures == 1)
+    if (retry && atomic_load(&r->s->failed)) { /* one last look was owed, not a wait for it */
+        log_warn("%s", e->text);
+        r->over = true;
+        return;
+    }
+    if (fetched->handed_over)
+        backoff_reset(&r->backoff); /* cut, but further than before */
+    if (retry && backoff_next(&r->backoff, fetched->retry_after_ms, &pause_ms)) {
+        if (r->backoff.failures == 1 && !fetched->handed_over)
             log_warn("%s; trying again", e->text);
         else
             log_info("%s; next try in %.1f s", e->text, (double)pause_ms / 1000);
@@ -184,7 +201,7 @@ static void check_idle(struct receiver *r)
     }
 }
 
-static void step(struct receiver *r, void (*on_started)(void *context), void *context)
+static void step(struct receiver *r)
 {
     struct channel_fetched fetched = {.retry_after_ms = -1};
     struct error e;
@@ -197,17 +214,16 @@ static void step(struct receiver *r, void (*on_started)(void *context), void *co
         r->over = true;
     if (r->over)
         return;
-    if (!r->started && kind == ERROR_NONE) {
+    if (kind == ERROR_NONE) {
         r->started = true;
-        if (on_started)
-            on_started(context);
+        begin(r);
     }
     if (kind == ERROR_NONE)
         handle_success(r, &fetched, began_ms, posts_seen);
     else if (kind == ERROR_STOPPED && r->waits_for_post)
         pause_until(r, clock_deadline(CHANNEL_SILENCE_MS + CHANNEL_GRACE_MS), posts_seen, false);
     else if (kind != ERROR_STOPPED)
-        handle_failure(r, kind, fetched.retry_after_ms, posts_seen, &e);
+        handle_failure(r, kind, &fetched, posts_seen, &e);
     check_idle(r);
 }
 
@@ -215,7 +231,11 @@ void receive_run(struct session *s, void (*on_started)(void *context), void *con
                  struct tally *tally)
 {
     const struct options *o = s->options;
-    struct receiver r = {.s = s, .tally = tally, .idle_at = CLOCK_NEVER};
+    struct receiver r = {.s = s,
+                         .tally = tally,
+                         .idle_at = CLOCK_NEVER,
+                         .on_started = on_started,
+                         .context = context};
     channel_init(&r.channel, s->poll_http, s->channel);
     backoff_init(&r.backoff, o->retry_for_ms);
     buf_init(&r.lines, LINES_MAX);
@@ -225,10 +245,12 @@ void receive_run(struct session *s, void (*on_started)(void *context), void *con
         r.channel.cursor = o->after;
         r.started = true;
     }
-    if (r.started && on_started)
-        on_started(context);
+    if (o->lines == OPTIONS_ALL)
+        r.started = true;
+    if (r.started)
+        begin(&r);
     while (!r.over)
-        step(&r, on_started, context);
+        step(&r);
     buf_release(&r.lines);
     channel_release(&r.channel);
 }

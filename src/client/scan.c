@@ -41,10 +41,12 @@ static struct span strip(struct span e)
 static void keep(struct scan *s, const char *from, const char *to)
 {
     if (!s->oversize && buf_add(&s->partial, from, (size_t)(to - from))) {
+        size_t piece = (size_t)(to - from);
         s->oversize = true;
         if (s->partial.len < SCAN_HEAD_BYTES)
-            buf_add(&s->partial, from, SCAN_HEAD_BYTES); /* one piece longer than the maximum */
-        s->partial.len = SCAN_HEAD_BYTES;
+            buf_add(&s->partial, from, piece < SCAN_HEAD_BYTES ? piece : SCAN_HEAD_BYTES);
+        if (s->partial.len > SCAN_HEAD_BYTES)
+            s->partial.len = SCAN_HEAD_BYTES;
     }
 }
 

@@ -20,6 +20,7 @@ struct sending {
     struct line line;
     struct buf receipt;
     bool warned_replaced;
+    bool receipts_over; /* nobody can read them any more */
     bool over;
 };
 
@@ -45,6 +46,8 @@ static void give_up(struct sending *g, enum error_kind kind, int64_t *lines, con
 static void print_receipt(struct sending *g, const struct message *stored)
 {
     struct error e;
+    if (g->receipts_over)
+        return;
     if (message_add_json(stored, &g->receipt)) {
         log_error("no memory for a receipt");
         tally_add(g->tally, ERROR_LOCAL);
@@ -55,8 +58,10 @@ static void print_receipt(struct sending *g, const struct message *stored)
         log_error("%s", e.text);
         tally_add(g->tally, ERROR_LOCAL);
     }
-    if (r == OUTPUT_GONE || r == OUTPUT_FAILED)
+    if (r == OUTPUT_GONE || r == OUTPUT_FAILED) {
+        g->receipts_over = true;
         input_stop(g->s->input); /* what was read is still delivered */
+    }
 }
 
 static enum error_kind post_once(struct sending *g, struct span channel, struct span sender,
@@ -64,10 +69,12 @@ static enum error_kind post_once(struct sending *g, struct span channel, struct 
 {
     struct session *s = g->s;
     struct message stored = {0};
-    echo_begin(&s->echo, sender, g->line.content);
+    if (s->options->no_echo)
+        echo_begin(&s->echo, sender, g->line.content);
     enum error_kind kind =
         channel_post(&g->channel, channel, sender, g->line.content, &stored, ret_retry_after_ms, e);
-    echo_end(&s->echo, stored.id);
+    if (s->options->no_echo)
+        echo_end(&s->echo, stored.id);
     atomic_fetch_add(&s->posts, 1);
     if (atomic_load(&s->pausing))
         http_wake(s->poll_http);
@@ -135,9 +142,10 @@ static struct span choose(bool given, struct span ours, struct span lines)
 static bool parse(struct sending *g, struct span record)
 {
     struct error e;
-    bool json = g->s->options->json;
+    const struct options *o = g->s->options;
     enum error_kind kind =
-        json ? line_parse_json(&g->line, record, &e) : line_parse_plain(&g->line, record, &e);
+        o->json ? line_parse_json(&g->line, record, !o->channel, !o->sender_named, &e)
+                : line_parse_plain(&g->line, record, &e);
     if (kind == ERROR_REFUSED)
         refuse(g, e.text);
     else if (kind)

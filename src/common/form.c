@@ -71,8 +71,11 @@ static int add_decoded(struct buf *b, struct span s)
 /* Does the encoded key say `key`? Keys are short, so a small buffer is enough. */
 static bool key_matches(struct span encoded, const char *key)
 {
+    size_t len = strlen(key);
+    if (encoded.len < len || encoded.len > 3 * len)
+        return false; /* without work: a body can be five million keys */
     struct buf decoded;
-    buf_init(&decoded, 64);
+    buf_init(&decoded, 3 * len);
     bool same = add_decoded(&decoded, encoded) == 1 &&
                 span_equal((struct span){decoded.data, decoded.len}, span_of(key));
     buf_release(&decoded);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/stop.h"
 #include "common/text.h"
 
 static struct {
@@ -49,8 +50,8 @@ static void write_line(const struct buf *line)
         ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
         if (n > 0)
             done += (size_t)n;
-        else if (n < 0 && errno != EINTR)
-            break; /* nowhere left to complain */
+        else if (n < 0 && (errno != EINTR || stop_signal()))
+            break; /* nowhere left to complain, or nobody reads and the run must end */
     }
     if (state.unlock)
         state.unlock(state.context);

@@ -76,7 +76,8 @@ static bool read_offset(const char *text, int64_t *ret_seconds)
         return true;
     }
     if ((text[0] != '+' && text[0] != '-') || strlen(text) != 6 ||
-        sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
+        sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 23 ||
+        minutes > 59)
         return false;
     *ret_seconds = (text[0] == '-' ? -60 : 60) * ((int64_t)hours * 60 + minutes);
     return true;
@@ -105,8 +106,12 @@ int message_time_utc(struct span time, char ret[32])
     int64_t moment = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     time_t utc = (time_t)(moment - offset);
     struct tm parts;
-    if (!gmtime_r(&utc, &parts) || strftime(ret, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+    if (!gmtime_r(&utc, &parts) || parts.tm_year < 1 - 1900 || parts.tm_year > 9999 - 1900)
         return -1;
+    /* not strftime: its %Y does not pad, and year 1 is Go's zero time */
+    snprintf(ret, 32, "%04d-%02d-%02dT%02d:%02d:%02dZ", (parts.tm_year + 1900) % 10000,
+             (parts.tm_mon + 1) % 100, parts.tm_mday % 100, parts.tm_hour % 100, parts.tm_min % 100,
+             parts.tm_sec % 100);
     return 0;
 }
 

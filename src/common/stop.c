@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -27,9 +28,14 @@ static void on_stop(int signal_number)
     errno = saved;
 }
 
+/* Once a second after the first signal. After the second one the program has had its chance: a
+ * call that still blocks is not worth waiting for. */
 static void on_nudge(int signal_number)
 {
     (void)signal_number;
+    struct pollfd p = {.fd = pipes[1][0], .events = POLLIN};
+    if (poll(&p, 1, 0) > 0)
+        stop_die();
     alarm(NUDGE_SECONDS);
 }
 
@@ -53,6 +59,7 @@ enum error_kind stop_init(struct error *e)
     sigaction(SIGALRM, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a file size limit is an error of write(2), too */
     action.sa_handler = on_stop;
     for (size_t i = 0; i < STOP_SIGNALS; i++)
         sigaddset(&action.sa_mask, stop_signals[i]);

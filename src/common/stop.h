@@ -9,7 +9,8 @@
  *
  * Handlers are process-wide, so is this state; it belongs to this module alone. After the first
  * signal SIGALRM repeats once a second: a write(2) that was entered just as the
- * signal came is still interrupted (EINTR) and can look at stop_signal().
+ * signal came is still interrupted (EINTR) and can look at stop_signal(). A second after a second
+ * signal the process dies by the first one, whatever it waits for.
  */
 #ifndef CHANCAT_STOP_H
 #define CHANCAT_STOP_H

@@ -170,6 +170,7 @@ void api_stored(struct api_call *call, enum error_kind kind)
     r->status = 200;
     r->content_type = API_JSON;
     render_message(&r->body, &call->message); /* no memory: an empty reply, outcome unknown */
+    buf_release(&call->content);              /* the reply may be read slowly */
 }
 
 /* The channel of a reading. False: the response is made. */

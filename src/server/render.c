@@ -2,54 +2,63 @@
 #include "server/render.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
-/* What stands for a byte in a JSON string of the API; NULL: the byte itself. `room` holds \u00XX.
- */
-static const char *escape_of(unsigned char c, char room[7])
+#define ESCAPE_MAX  6    /* \u00XX */
+#define CHUNK_BYTES 4096 /* room is made for so many bytes of text at once */
+
+/* Writes what stands for a byte in a JSON string of the API; returns its length. One message can be
+ * 10 MB of bytes that all need this, so it is no place for printf. */
+static size_t put_escaped(char *to, unsigned char c)
 {
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&#34;";
-    case '\'':
-        return "&#39;";
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    case '\t':
-        return "\\t";
-    default:
-        if (c >= 0x20)
-            return NULL;
-        snprintf(room, 7, "\\u%04x", (unsigned)c);
-        return room;
+    static const char hex[] = "0123456789abcdef";
+    static const struct {
+        unsigned char byte, len;
+        char text[ESCAPE_MAX];
+    } escapes[] = {
+        {'&', 5, "&amp;"}, {'<', 4, "&lt;"},   {'>', 4, "&gt;"},
+        {'"', 5, "&#34;"}, {'\'', 5, "&#39;"}, {'\\', 2, "\\\\"},
+        {'\n', 2, "\\n"},  {'\r', 2, "\\r"},   {'\t', 2, "\\t"},
+    };
+    for (size_t i = 0; i < sizeof(escapes) / sizeof(escapes[0]); i++) {
+        if (escapes[i].byte == c) {
+            memcpy(to, escapes[i].text, escapes[i].len);
+            return escapes[i].len;
+        }
     }
+    memcpy(to, "\\u00", 4);
+    to[4] = hex[c >> 4];
+    to[5] = hex[c & 15];
+    return ESCAPE_MAX;
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'' && c != '\\';
 }
 
 static int add_text(struct buf *b, struct span text)
 {
-    char room[7];
-    size_t start = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *escape = escape_of((unsigned char)text.data[i], room);
-        if (!escape)
-            continue;
-        if (buf_add(b, text.data + start, i - start) || buf_add_str(b, escape))
+    while (text.len) {
+        size_t n = text.len < CHUNK_BYTES ? text.len : CHUNK_BYTES;
+        if (buf_reserve(b, n * ESCAPE_MAX))
             return -1;
-        start = i + 1;
+        char *to = b->data + b->len;
+        for (size_t i = 0; i < n; i++) {
+            unsigned char c = (unsigned char)text.data[i];
+            if (is_plain(c))
+                *to++ = (char)c;
+            else
+                to += put_escaped(to, c);
+        }
+        b->len = (size_t)(to - b->data);
+        b->data[b->len] = '\0';
+        text.data += n;
+        text.len -= n;
     }
-    return text.len > start ? buf_add(b, text.data + start, text.len - start) : 0;
+    return 0;
 }
 
 static int add_member(struct buf *b, const char *name, struct span text)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@ struct routes {
     int listen_fd;
     struct waiters waiters;
     struct guard guard;
-    atomic_size_t body_bytes; /* of all requests in work */
+    atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
     atomic_bool stopping;
     /* housekeeper and end, under `lock` */
     pthread_mutex_t lock;
@@ -38,6 +39,7 @@ struct routes {
     int64_t wake_at; /* what the housekeeper sleeps until */
     int64_t active;  /* requests begun and not completed */
     int64_t storing; /* of them, those whose memory the store's writer uses */
+    bool ending;     /* no request may be suspended any more */
 };
 
 enum phase { PHASE_BODY, PHASE_STORING, PHASE_WAITING, PHASE_ANSWER };
@@ -116,10 +118,24 @@ static void resume(struct request *q)
     MHD_resume_connection(q->connection);
 }
 
-static void count_storing(struct routes *r, int change)
+/* Begins and ends the time in which a request is the writer's. False: too late to begin. */
+static bool storing_begins(struct request *q)
+{
+    struct routes *r = q->routes;
+    pthread_mutex_lock(&r->lock);
+    bool open = !r->ending;
+    if (open) {
+        r->storing++;
+        MHD_suspend_connection(q->connection);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return open;
+}
+
+static void storing_ends(struct routes *r)
 {
     pthread_mutex_lock(&r->lock);
-    r->storing += change;
+    r->storing--;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
 }
@@ -130,7 +146,7 @@ static void on_stored(struct store_append *append, enum error_kind kind)
     struct routes *r = q->routes; /* the request may be gone once it is resumed */
     api_stored(&q->call, kind);
     resume(q);
-    count_storing(r, -1);
+    storing_ends(r);
 }
 
 static void on_wake(void *context)
@@ -152,19 +168,36 @@ static void release_body(struct request *q)
     buf_release(&q->body);
 }
 
-static void start_storing(struct request *q)
+/* Counts what the request holds now: its parameters and its reply. */
+static void recount(struct request *q)
 {
-    atomic_store(&q->phase, PHASE_STORING);
+    const struct api_call *call = &q->call;
+    size_t now = q->body.size + call->channel.size + call->sender.size + call->content.size +
+                 call->response.body.size;
+    atomic_fetch_add(&q->routes->body_bytes, now - q->held); /* modulo: it may be less */
+    q->held = now;
+}
+
+static enum MHD_Result answer(struct request *q);
+
+static enum MHD_Result start_storing(struct request *q)
+{
+    struct routes *r = q->routes;
     q->call.append.done = on_stored;
     q->call.append.context = q;
-    MHD_suspend_connection(q->connection);
-    count_storing(q->routes, 1);
-    if (store_queue(q->routes->api->store, &q->call.append) == ERROR_NONE)
-        return;
-    count_storing(q->routes, -1);
+    if (!storing_begins(q)) {
+        q->call.response.retry_after_s = 1;
+        api_fail(&q->call, 503, "The server is stopping");
+        return answer(q);
+    }
+    atomic_store(&q->phase, PHASE_STORING);
+    if (store_queue(r->api->store, &q->call.append) == ERROR_NONE)
+        return MHD_YES;
     q->call.response.retry_after_s = 1;
     api_fail(&q->call, 429, "Too many messages at once");
     resume(q);
+    storing_ends(r);
+    return MHD_YES;
 }
 
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
@@ -227,6 +260,7 @@ static enum MHD_Result answer(struct request *q)
 {
     struct api_response *response = &q->call.response;
     struct MHD_Response *reply = make_response(q);
+    recount(q);
     if (!reply)
         return MHD_NO;
     MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
@@ -350,17 +384,19 @@ static enum MHD_Result handle(struct request *q, const char *method)
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
     log_info("%s %s", method, q->target);
+    if (atomic_load(&q->routes->body_bytes) > ROUTES_BODIES_MAX)
+        q->refused = 429;
     if (q->refused)
         return refuse(q);
     struct api_request request = api_request_of(q, method);
     enum api_next next = api_begin(&q->call, &request);
     release_body(q);
+    recount(q);
     switch (next) {
     case API_READY:
         return answer(q);
     case API_STORE:
-        start_storing(q);
-        return MHD_YES;
+        return start_storing(q);
     case API_WAIT:
         start_waiting(q);
         return MHD_YES;
@@ -527,7 +563,20 @@ static void wait_for_requests(struct routes *r)
         log_warn("stopping with %lld requests unanswered", (long long)r->active);
     while (r->storing > 0)
         wait_until(r, CLOCK_NEVER);
+    r->ending = true; /* seen under the same lock by whoever would begin to store */
     pthread_mutex_unlock(&r->lock);
+}
+
+static void end_housekeeper(struct routes *r)
+{
+    if (!r->housekeeper_runs)
+        return;
+    pthread_mutex_lock(&r->lock);
+    r->housekeeper_ends = true;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(r->housekeeper, NULL);
+    r->housekeeper_runs = false;
 }
 
 void routes_stop(struct routes *r)
@@ -535,21 +584,17 @@ void routes_stop(struct routes *r)
     if (r->daemon) {
         atomic_store(&r->stopping, true);
         MHD_socket fd = MHD_quiesce_daemon(r->daemon);
+        if (fd != MHD_INVALID_SOCKET)
+            shutdown(fd, SHUT_RDWR); /* newcomers are refused at once, and know it */
         waiters_close(&r->waiters);
         wait_for_requests(r);
+        end_housekeeper(r); /* whoever it is waking is resumed before MHD ends */
         MHD_stop_daemon(r->daemon);
         if (fd != MHD_INVALID_SOCKET)
             close(fd);
         r->daemon = NULL;
     }
-    if (r->housekeeper_runs) {
-        pthread_mutex_lock(&r->lock);
-        r->housekeeper_ends = true;
-        pthread_cond_broadcast(&r->changed);
-        pthread_mutex_unlock(&r->lock);
-        pthread_join(r->housekeeper, NULL);
-        r->housekeeper_runs = false;
-    }
+    end_housekeeper(r);
 }
 
 void routes_free(struct routes *r)

@@ -180,13 +180,33 @@ static void a_bad_element_never_spoils_its_neighbours(void **state)
     }
 }
 
-static void a_bad_last_element_with_an_id_is_not_asked_for_again(void **state)
+static void an_id_in_bad_bytes_does_not_move_the_cursor(void **state)
 {
     struct channel *c = *state;
     struct channel_fetched fetched;
-    will_reply(200, "", "[" M(1) ",{\"id\":5,\"sender\":\"\\ud800\"}]");
+    will_reply(200, "", "[" M(1) ",{\"id\":9000000000000000000,\"sender\":\"\\ud800\"}]");
     assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    assert_int_equal(c->cursor, 5);
+    assert_int_equal(c->cursor, 1);
+    will_reply(200, "", "[" M(2) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(got.ids, "1 2 ");
+}
+
+static void a_page_without_one_message_is_passed(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    struct buf page;
+    buf_init(&page, 1u << 20);
+    for (int i = 1; i <= CHANNEL_PAGE; i++)
+        assert_int_equal(buf_addf(&page, "%c{\"id\":%d,\"sender\":0}", i == 1 ? '[' : ',', i), 0);
+    assert_int_equal(buf_add_char(&page, ']'), 0);
+    c->can_limit = true;
+    will_reply(200, "limit", page.data);
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_true(fetched.more);
+    assert_int_equal(c->cursor, CHANNEL_PAGE);
+    buf_release(&page);
 }
 
 static void what_is_no_array_is_told(void **state)
@@ -294,7 +314,8 @@ int main(void)
         CASE(each_message_once_and_the_cursor_follows),
         CASE(a_reply_cut_anywhere_is_taken_up_after_its_last_whole_message),
         CASE(a_bad_element_never_spoils_its_neighbours),
-        CASE(a_bad_last_element_with_an_id_is_not_asked_for_again),
+        CASE(an_id_in_bad_bytes_does_not_move_the_cursor),
+        CASE(a_page_without_one_message_is_passed),
         CASE(what_is_no_array_is_told),
         CASE(extras_are_used_when_announced_and_not_before),
         CASE(a_full_page_means_more),

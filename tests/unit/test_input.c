@@ -108,9 +108,8 @@ static void a_stop_still_gives_out_what_was_read(void **state)
     input_stop(&in);
     assert_int_equal(input_next(&in, &record, NULL), INPUT_RECORD);
     assert_true(span_equal(record, span_of("b")));
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_RECORD);
-    assert_true(span_equal(record, span_of("c")));
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_END);
+    assert_int_equal(input_next(&in, &record, NULL), INPUT_END); /* "c" may go on: no record */
+    assert_int_equal(input_count_rest(&in), 0);
     input_release(&in);
     close(ends[0]);
     close(ends[1]);

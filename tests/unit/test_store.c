@@ -35,9 +35,8 @@ struct item {
 static void on_message(void *context, struct span channel, int64_t id)
 {
     struct fixture *f = context;
-    assert_true(id > 0 && channel.len > 0);
     pthread_mutex_lock(&f->lock);
-    f->heard++;
+    f->heard += id > 0 && channel.len > 0; /* no assert here: this is the writer's thread */
     pthread_mutex_unlock(&f->lock);
 }
 
