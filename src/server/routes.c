@@ -61,8 +61,6 @@ struct request {
     size_t streamed; /* bytes of response.body given out */
 };
 
-/* --- the housekeeper -------------------------------------------------------------------------- */
-
 /* Makes sure that it looks no later than `deadline`. */
 static void look_at(struct routes *r, int64_t deadline)
 {
@@ -109,8 +107,6 @@ static void *housekeeper_main(void *context)
     pthread_mutex_unlock(&r->lock);
     return NULL;
 }
-
-/* --- suspended requests ----------------------------------------------------------------------- */
 
 static void resume(struct request *q)
 {
@@ -223,8 +219,6 @@ static void start_waiting(struct request *q)
         look_at(r, deadline);
 }
 
-/* --- replies ---------------------------------------------------------------------------------- */
-
 static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
 {
     (void)position;
@@ -278,8 +272,6 @@ static enum MHD_Result answer(struct request *q)
     MHD_destroy_response(reply);
     return r;
 }
-
-/* --- requests --------------------------------------------------------------------------------- */
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
@@ -454,8 +446,6 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *per_request = NULL;
 }
 
-/* --- connections ------------------------------------------------------------------------------ */
-
 static void on_connection(void *context, struct MHD_Connection *connection, void **per_connection,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -479,10 +469,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     *per_connection = guarded;
 }
 
-static void on_mhd_log(void *context, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
-
-static void on_mhd_log(void *context, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_mhd_log(void *context, const char *format,
+                                                             va_list args)
 {
     (void)context;
     char text[512];
@@ -490,8 +478,6 @@ static void on_mhd_log(void *context, const char *format, va_list args)
     text[strcspn(text, "\r\n")] = '\0';
     log_info("http: %s", text);
 }
-
-/* --- life ------------------------------------------------------------------------------------- */
 
 enum error_kind routes_new(const struct routes_config *config, struct routes **ret, struct error *e)
 {
