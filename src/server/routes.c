@@ -174,28 +174,6 @@ static void recount(struct request *q)
     q->held = now;
 }
 
-static enum MHD_Result answer(struct request *q);
-
-static enum MHD_Result start_storing(struct request *q)
-{
-    struct routes *r = q->routes;
-    q->call.append.done = on_stored;
-    q->call.append.context = q;
-    if (!storing_begins(q)) {
-        q->call.response.retry_after_s = 1;
-        api_fail(&q->call, 503, "The server is stopping");
-        return answer(q);
-    }
-    atomic_store(&q->phase, PHASE_STORING);
-    if (store_queue(r->api->store, &q->call.append) == ERROR_NONE)
-        return MHD_YES;
-    q->call.response.retry_after_s = 1;
-    api_fail(&q->call, 429, "Too many messages at once");
-    resume(q);
-    storing_ends(r);
-    return MHD_YES;
-}
-
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
  * seen by the look or wakes the waiter. */
 static void start_waiting(struct request *q)
@@ -368,6 +346,26 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
     };
+}
+
+static enum MHD_Result start_storing(struct request *q)
+{
+    struct routes *r = q->routes;
+    q->call.append.done = on_stored;
+    q->call.append.context = q;
+    if (!storing_begins(q)) {
+        q->call.response.retry_after_s = 1;
+        api_fail(&q->call, 503, "The server is stopping");
+        return answer(q);
+    }
+    atomic_store(&q->phase, PHASE_STORING);
+    if (store_queue(r->api->store, &q->call.append) == ERROR_NONE)
+        return MHD_YES;
+    q->call.response.retry_after_s = 1;
+    api_fail(&q->call, 429, "Too many messages at once");
+    resume(q);
+    storing_ends(r);
+    return MHD_YES;
 }
 
 /* The request is complete, or as much of it as is wanted. */
