@@ -11,9 +11,10 @@ test_case "half a line is not sent when the run ends by itself"
 start_fault
 mkfifo in
 exec 4<>in
-spawn "$CHANCAT" -n 0 -i 0.1 -c 1 half <in >out 2>err 4>&-
+spawn "$CHANCAT" -a 0 -i 0.1 -c 1 half <in >out 2>err 4>&-
 chancat=$SPAWNED
-printf 'hel' >&4
+printf hel >&4
+wait_until logged "GET /get" 3
 post half other message
 wait_for "$chancat"
 assert_status 0
