@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox: lines that are kept on disk until the server has them (--outbox DIR).
+ *
+ *   DIR/            0700
+ *   DIR/tmp/        files being written; whoever is dead left his behind, outbox_lock() removes it
+ *   DIR/new/N       a line that waits; N is its number, 20 digits, sent in ascending order
+ *   DIR/new/N.try   the line was perhaps sent: what settling its outcome needs
+ *   DIR/failed/N.KEY         a line that will never be sent ...
+ *   DIR/failed/N.KEY.reason  ... and one sentence why
+ *   DIR/lock        flock(2): one process sends, any number enqueue
+ *
+ * A line is accepted once it is durable: its file is written and put on disk in tmp/, link()ed to
+ * the next free number in new/ (EEXIST: the one after), and the directory put on disk. So a
+ * number appears whole or not at all, and two writers never get the same one.
+ *
+ * A line's file: one header line, then the bytes of channel, sender and content:
+ *
+ *     chancat-outbox-1 KEY SERVER CHANNEL-LEN SENDER-LEN CONTENT-LEN CHECKSUM
+ *
+ * KEY is 128 random bits as 32 hexadecimal digits (the idempotency key), SERVER is form-encoded,
+ * the checksum (16 hexadecimal digits) covers the header up to and with the space before it and all
+ * bytes after the header.
+ *
+ * A .try file is one line, written to tmp/ and rename()d over the one before; CHECKSUM as above:
+ *
+ *     chancat-try-1 WATERMARK ATTEMPTS FIRST-TRY CHECKSUM
+ *
+ * WATERMARK: newest id known before the first try, -1: none is known. FIRST-TRY: wall clock,
+ * seconds since 1970. A file that is not what it should be is set aside in failed/ with the reason.
+ *
+ * Durability of the end: the line's file goes first, then the directory is put on disk, then its
+ * .try goes, so that a crash never leaves a tried line that looks untried. A .try without its
+ * line is removed by outbox_lock().
+ *
+ * A struct outbox belongs to one thread; several processes may use one DIR.
+ */
+#ifndef CHANCAT_OUTBOX_H
+#define CHANCAT_OUTBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/error.h"
+#include "common/text.h"
+
+#define OUTBOX_PATH_MAX 4000 /* bytes of DIR's name */
+#define OUTBOX_KEY_LEN  32
+#define OUTBOX_SCAN_MAX 65536 /* numbers remembered of one look into new/, the lowest ones */
+
+struct outbox_try {
+    int64_t watermark; /* -1: not known */
+    int64_t attempts;  /* 0: never tried, there is no .try */
+    int64_t first_s;   /* wall clock of the first try */
+};
+
+/* A line in the outbox; spans point into `bytes`. */
+struct outbox_line {
+    uint64_t number;
+    char key[OUTBOX_KEY_LEN + 1];
+    struct span server, channel, sender, content;
+    struct outbox_try try;
+    struct buf bytes, server_bytes;
+};
+
+struct outbox {
+    struct buf directory;
+    struct buf numbers;   /* uint64_t, ascending: what the last look into new/ found */
+    size_t next;          /* of those, the first that was not given out */
+    uint64_t last_number; /* the highest this process has seen; the next link() tries above it */
+    int lock_fd;          /* -1: not held */
+};
+
+/* Makes the directories that are missing, parents included (0700). ERROR_LOCAL: also when DIR has
+ * things in it but is no outbox. The caller calls outbox_close() in any case. */
+enum error_kind outbox_open(struct outbox *o, const char *directory, struct error *e);
+void outbox_close(struct outbox *o);
+
+/* 128 random bits as hexadecimal digits. ERROR_LOCAL. */
+enum error_kind outbox_make_key(char ret[OUTBOX_KEY_LEN + 1], struct error *e);
+
+/* Stores a line durably and gives it key and number. ERROR_LOCAL: the line is not in the outbox
+ * (disk full and the like); nothing of it is left in new/. */
+enum error_kind outbox_add(struct outbox *o, struct span server, struct span channel,
+                           struct span sender, struct span content,
+                           char ret_key[OUTBOX_KEY_LEN + 1], uint64_t *ret_number, struct error *e);
+
+/* Becomes the one that sends: *ret_held tells whether it worked; false: another process sends.
+ * The first success cleans up after the dead (tmp/, .try without a line). ERROR_LOCAL. */
+enum error_kind outbox_lock(struct outbox *o, bool *ret_held, struct error *e);
+void outbox_unlock(struct outbox *o);
+
+/*
+ * The waiting line with the lowest number that this look has not given out yet (looks anew
+ * into new/ when it is through). The lock must be held. `line` was zeroed once by the caller and
+ * is reused; outbox_line_release() frees it.
+ *
+ *   *ret_found false     nothing waits
+ *   ERROR_BAD_DATA       the line's file was damaged: it is in failed/ now, the sentence says
+ *                        which and why; call again for the next one
+ *   ERROR_LOCAL
+ */
+enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *ret_found,
+                            struct error *e);
+void outbox_line_release(struct outbox_line *line);
+
+/* The lines already given out are given out again by the next outbox_next(). */
+void outbox_rewind(struct outbox *o);
+
+/* Makes line->try durable. Before the first byte of a try leaves. ERROR_LOCAL. */
+enum error_kind outbox_record_try(struct outbox *o, const struct outbox_line *line,
+                                  struct error *e);
+
+/* The server has it: removes it. ERROR_LOCAL. */
+enum error_kind outbox_remove(struct outbox *o, const struct outbox_line *line, struct error *e);
+
+/* It will never be sent: moves it to failed/, with the reason. ERROR_LOCAL. */
+enum error_kind outbox_set_aside(struct outbox *o, const struct outbox_line *line,
+                                 const char *reason, struct error *e);
+
+/* Is the line with this number and key in new/ (or has it been set aside)? For those who wait
+ * for another process to send it. */
+enum outbox_state { OUTBOX_WAITS, OUTBOX_SET_ASIDE, OUTBOX_GONE };
+enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
+                             enum outbox_state *ret, struct error *e);
+
+/* How many lines wait. ERROR_LOCAL. */
+enum error_kind outbox_count(struct outbox *o, int64_t *ret, struct error *e);
+
+#endif
