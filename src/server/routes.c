@@ -11,15 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/guard.h"
+#include "server/housekeeper.h"
+#include "server/until.h"
 #include "server/waiters.h"
 
-#define TICK_MS      100 /* the housekeeper looks at most so often */
+#define HURRY_MS     100 /* how often a stop looks whether it must hurry */
 #define STREAM_BYTES API_FILL_BYTES
 
 struct routes {
@@ -31,12 +32,10 @@ struct routes {
     struct guard guard;
     atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
     atomic_bool stopping;
-    /* housekeeper and end, under `lock` */
+    struct housekeeper housekeeper; /* of the deadlines of waiters and guard */
+    /* the end, under `lock` */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    pthread_t housekeeper;
-    bool housekeeper_runs, housekeeper_ends;
-    int64_t wake_at; /* what the housekeeper sleeps until */
     int64_t active;  /* requests begun and not completed */
     int64_t storing; /* of them, those whose memory the store's writer uses */
     bool ending;     /* no request may be suspended any more */
@@ -61,51 +60,12 @@ struct request {
     size_t streamed; /* bytes of response.body given out */
 };
 
-/* Makes sure that it looks no later than `deadline`. */
-static void look_at(struct routes *r, int64_t deadline)
-{
-    pthread_mutex_lock(&r->lock);
-    if (deadline < r->wake_at) {
-        r->wake_at = deadline;
-        pthread_cond_broadcast(&r->changed);
-    }
-    pthread_mutex_unlock(&r->lock);
-}
-
-/* Under the lock: waits until `deadline` or a change. */
-static void wait_until(struct routes *r, int64_t deadline)
-{
-    if (deadline == CLOCK_NEVER) {
-        pthread_cond_wait(&r->changed, &r->lock);
-        return;
-    }
-    struct timespec at = {.tv_sec = (time_t)(deadline / 1000),
-                          .tv_nsec = (long)(deadline % 1000) * 1000000};
-    pthread_cond_timedwait(&r->changed, &r->lock, &at);
-}
-
-static void *housekeeper_main(void *context)
+/* What is due: a housekeeper_look_fn. */
+static int64_t expire(void *context)
 {
     struct routes *r = context;
-    pthread_mutex_lock(&r->lock);
-    while (!r->housekeeper_ends) {
-        if (clock_left_ms(r->wake_at) != 0) {
-            wait_until(r, r->wake_at);
-            continue;
-        }
-        r->wake_at = CLOCK_NEVER;
-        pthread_mutex_unlock(&r->lock);
-        int64_t waiter = waiters_expire(&r->waiters), connection = guard_expire(&r->guard);
-        int64_t nearest = waiter < connection ? waiter : connection;
-        int64_t soonest = clock_deadline(TICK_MS);
-        pthread_mutex_lock(&r->lock);
-        if (nearest < soonest)
-            nearest = soonest;
-        if (nearest < r->wake_at)
-            r->wake_at = nearest;
-    }
-    pthread_mutex_unlock(&r->lock);
-    return NULL;
+    int64_t waiter = waiters_expire(&r->waiters), connection = guard_expire(&r->guard);
+    return waiter < connection ? waiter : connection;
 }
 
 static void resume(struct request *q)
@@ -194,7 +154,7 @@ static void start_waiting(struct request *q)
     else if (api_has_news(&q->call) && waiters_remove(&r->waiters, &q->waiter))
         resume(q);
     else
-        look_at(r, deadline);
+        housekeeper_look_at(&r->housekeeper, deadline);
 }
 
 static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
@@ -279,7 +239,7 @@ static void begin(struct request *q)
     if (q->guarded) {
         int64_t deadline = clock_deadline(r->config.body_ms);
         guard_set(&r->guard, q->guarded, deadline);
-        look_at(r, deadline);
+        housekeeper_look_at(&r->housekeeper, deadline);
     }
 }
 
@@ -429,7 +389,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (q->guarded) {
         int64_t deadline = clock_deadline(r->config.header_ms);
         guard_set(&r->guard, q->guarded, deadline);
-        look_at(r, deadline);
+        housekeeper_look_at(&r->housekeeper, deadline);
     }
     if (q->begun) {
         pthread_mutex_lock(&r->lock);
@@ -462,7 +422,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     if (guarded) {
         int64_t deadline = clock_deadline(r->config.header_ms);
         guard_add(&r->guard, guarded, info->connect_fd, deadline);
-        look_at(r, deadline);
+        housekeeper_look_at(&r->housekeeper, deadline);
     }
     *per_connection = guarded;
 }
@@ -484,15 +444,11 @@ enum error_kind routes_new(const struct routes_config *config, struct routes **r
         return error_set(e, ERROR_LOCAL, "no memory");
     r->config = *config;
     r->listen_fd = -1;
-    r->wake_at = CLOCK_NEVER;
     waiters_init(&r->waiters);
     guard_init(&r->guard);
+    housekeeper_init(&r->housekeeper, expire, r);
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    until_init(&r->changed);
     *ret = r;
     return ERROR_NONE;
 }
@@ -518,10 +474,9 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
 {
     r->api = api;
     r->listen_fd = listener->fd;
-    int failure = pthread_create(&r->housekeeper, NULL, housekeeper_main, r);
-    if (failure)
-        return error_set(e, ERROR_LOCAL, "cannot start a thread: %s", strerror(failure));
-    r->housekeeper_runs = true;
+    enum error_kind kind = housekeeper_start(&r->housekeeper, e);
+    if (kind)
+        return kind;
     r->daemon = start_daemon(r);
     if (!r->daemon)
         return error_set(e, ERROR_LOCAL, "cannot start the HTTP server: %s", strerror(errno));
@@ -542,25 +497,13 @@ static void wait_for_requests(struct routes *r)
     int64_t deadline = clock_deadline(ROUTES_STOP_MS);
     pthread_mutex_lock(&r->lock);
     while (r->active > 0 && clock_left_ms(deadline) != 0 && !is_hurried(r))
-        wait_until(r, clock_deadline(TICK_MS));
+        until_wait(&r->changed, &r->lock, clock_deadline(HURRY_MS));
     if (r->active > 0)
         log_warn("stopping with %lld requests unanswered", (long long)r->active);
     while (r->storing > 0)
-        wait_until(r, CLOCK_NEVER);
+        pthread_cond_wait(&r->changed, &r->lock);
     r->ending = true; /* seen under the same lock by whoever would begin to store */
     pthread_mutex_unlock(&r->lock);
-}
-
-static void end_housekeeper(struct routes *r)
-{
-    if (!r->housekeeper_runs)
-        return;
-    pthread_mutex_lock(&r->lock);
-    r->housekeeper_ends = true;
-    pthread_cond_broadcast(&r->changed);
-    pthread_mutex_unlock(&r->lock);
-    pthread_join(r->housekeeper, NULL);
-    r->housekeeper_runs = false;
 }
 
 void routes_stop(struct routes *r)
@@ -572,13 +515,13 @@ void routes_stop(struct routes *r)
             shutdown(fd, SHUT_RDWR); /* newcomers are refused at once, and know it */
         waiters_close(&r->waiters);
         wait_for_requests(r);
-        end_housekeeper(r); /* whoever it is waking is resumed before MHD ends */
+        housekeeper_stop(&r->housekeeper); /* whoever it is waking is resumed before MHD ends */
         MHD_stop_daemon(r->daemon);
         if (fd != MHD_INVALID_SOCKET)
             close(fd);
         r->daemon = NULL;
     }
-    end_housekeeper(r);
+    housekeeper_stop(&r->housekeeper);
 }
 
 void routes_free(struct routes *r)
@@ -587,6 +530,7 @@ void routes_free(struct routes *r)
         return;
     waiters_destroy(&r->waiters);
     guard_destroy(&r->guard);
+    housekeeper_destroy(&r->housekeeper);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);
     free(r);
