@@ -29,6 +29,9 @@ static const char page[] =
     "Extras, announced in the header Chancat-Features:\n"
     "  wait    /get ... &wait=SECS     holds the reply until a message comes (25 at most)\n"
     "  limit   /get ... &limit=N       the first N messages after last (1,000 at most)\n"
+    "  keys    POST /send with the header Idempotency-Key (1 to 128 visible ASCII characters):\n"
+    "          a repeat within 7 days stores nothing and gets the same reply\n"
+    "Chancat-Last-Id: N in a reply to /get or /past: the newest id of the channel (0: none)\n"
     "\n"
     "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
     "\"time\":\"2024-01-01T00:00:00Z\"}\n"
@@ -38,7 +41,7 @@ static const char page[] =
 
 void api_init(struct api_call *call, const struct api *api)
 {
-    *call = (struct api_call){.api = api};
+    *call = (struct api_call){.api = api, .response.last_id = -1};
     buf_init(&call->response.body, RESPONSE_MAX);
     buf_init(&call->channel, VALUE_MAX);
     buf_init(&call->sender, VALUE_MAX);
@@ -51,6 +54,7 @@ void api_release(struct api_call *call)
     buf_release(&call->channel);
     buf_release(&call->sender);
     buf_release(&call->content);
+    keys_drop(call->api->keys, &call->key);
 }
 
 void api_fail(struct api_call *call, int status, const char *text)
@@ -59,6 +63,8 @@ void api_fail(struct api_call *call, int status, const char *text)
     r->status = status;
     r->content_type = API_JSON;
     r->more = false;
+    r->last_id = -1;
+    keys_drop(call->api->keys, &call->key);
     buf_clear(&r->body);
     render_error(&r->body, text); /* an empty body if there is no memory: the status tells */
 }
@@ -142,6 +148,35 @@ static struct span span_of_buf(const struct buf *b)
     return (struct span){b->data ? b->data : "", b->len};
 }
 
+/* A header's value without the white space that may stand around it. */
+static struct span header_value(const char *value)
+{
+    value += strspn(value, " \t");
+    size_t len = strlen(value);
+    while (len > 0 && strchr(" \t", value[len - 1]))
+        len--;
+    return (struct span){value, len};
+}
+
+/* False: the response is made. */
+static bool begin_key(struct api_call *call, const struct api_request *request)
+{
+    if (!request->idempotency_key || call->api->plain)
+        return true;
+    struct span key = header_value(request->idempotency_key);
+    if (!keys_valid(key)) {
+        api_fail(call, 400, "Idempotency-Key must be 1 to 128 visible ASCII characters");
+        return false;
+    }
+    if (!keys_hold(call->api->keys, &call->key, key)) {
+        call->response.retry_after_s = RETRY_AFTER_S;
+        api_fail(call, 409, "A request with this Idempotency-Key is in work");
+        return false;
+    }
+    call->append.key = (struct span){call->key.text, call->key.len};
+    return true;
+}
+
 static enum api_next begin_send(struct api_call *call, const struct api_request *request)
 {
     if (!take(request, "channel", &call->channel) || !take(request, "sender", &call->sender) ||
@@ -156,12 +191,17 @@ static enum api_next begin_send(struct api_call *call, const struct api_request 
     };
     call->append.messages = &call->message;
     call->append.count = 1;
-    return API_STORE;
+    return begin_key(call, request) ? API_STORE : API_READY;
 }
 
 void api_stored(struct api_call *call, enum error_kind kind)
 {
     struct api_response *r = &call->response;
+    keys_drop(call->api->keys, &call->key); /* from here on the store knows it */
+    if (kind == ERROR_REFUSED) {
+        api_fail(call, 422, "The Idempotency-Key belongs to another message");
+        return;
+    }
     if (kind) {
         r->retry_after_s = RETRY_AFTER_S;
         api_fail(call, 503, "The message could not be stored");
@@ -169,6 +209,7 @@ void api_stored(struct api_call *call, enum error_kind kind)
     }
     r->status = 200;
     r->content_type = API_JSON;
+    r->replayed = call->append.replayed;
     render_message(&r->body, &call->message); /* no memory: an empty reply, outcome unknown */
     buf_release(&call->content);              /* the reply may be read slowly */
 }
@@ -196,6 +237,10 @@ static enum api_next begin_get(struct api_call *call, const struct api_request *
         return API_READY;
     if (take_number(request, "last", &call->after) == NUMBER_BAD)
         return fail(call, 400, "Last must be of type int64");
+    if (call->api->plain) {
+        api_read(call);
+        return API_READY;
+    }
     enum number_result has_limit = take_number(request, "limit", &limit);
     if (has_limit == NUMBER_BAD || (has_limit == NUMBER_GOOD && limit < 1))
         return fail(call, 400, "Limit must be a whole number above 0");
@@ -319,6 +364,17 @@ static enum error_kind fill(struct api_call *call, struct error *e)
     return ERROR_NONE;
 }
 
+static void finish_reading(struct api_call *call, int64_t last)
+{
+    struct api_response *r = &call->response;
+    if (!call->api->plain) {
+        r->last_id = last;
+    } else if (r->body.len == 2) { /* no message */
+        buf_clear(&r->body);
+        buf_add_str(&r->body, "null"); /* there is room where [] was */
+    }
+}
+
 void api_read(struct api_call *call)
 {
     struct api_response *r = &call->response;
@@ -336,6 +392,8 @@ void api_read(struct api_call *call)
         kind = fill(call, &e);
     if (kind)
         fail_store(call, &e);
+    else
+        finish_reading(call, last);
 }
 
 bool api_fill(struct api_call *call)

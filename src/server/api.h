@@ -21,18 +21,21 @@
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "server/keys.h"
 #include "server/store.h"
 
 #define API_BODY_MAX   10000000u /* bytes of a request's body; more is 413 */
 #define API_WAIT_MAX_S 25
 #define API_LIMIT_MAX  1000
-#define API_FEATURES   "wait, limit"
+#define API_FEATURES   "wait, limit, keys" /* Chancat-Features, if not api.plain */
 #define API_FILL_BYTES 65536u /* a piece of a long reply is not much longer than this */
 #define API_JSON       "application/json"
 
 struct api {
     struct store *store;
+    struct keys *keys; /* of POSTs in work */
     struct span token; /* empty: none is asked for */
+    bool plain;        /* no extras, and null for no message: as the original server */
 };
 
 struct api_request {
@@ -40,6 +43,7 @@ struct api_request {
     struct span path, query, body; /* query and body as they came, still encoded */
     const char *content_type;      /* NULL: none */
     const char *authorization;     /* NULL: none */
+    const char *idempotency_key;   /* NULL: none; white space around it is none of it */
 };
 
 struct api_response {
@@ -48,7 +52,9 @@ struct api_response {
     struct buf body;   /* all of it, or the first piece */
     bool more;         /* api_fill() brings the rest */
     bool authenticate; /* send WWW-Authenticate */
+    bool replayed;     /* send Idempotency-Replayed */
     int retry_after_s; /* 0: not sent */
+    int64_t last_id;   /* send Chancat-Last-Id; -1: do not */
 };
 
 enum api_next { API_READY, API_STORE, API_WAIT };
@@ -59,6 +65,7 @@ struct api_call {
     struct buf channel, sender, content; /* decoded parameters */
     struct store_message message;        /* of `append`; its spans point into those three */
     struct store_append append;
+    struct keys_entry key;     /* held until the append has ended */
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
     int64_t wait_s;
 };
@@ -73,7 +80,7 @@ void api_release(struct api_call *call);
 /* `request` and what it points to are needed during the call only. */
 enum api_next api_begin(struct api_call *call, const struct api_request *request);
 
-/* The append has ended: makes the response. Any thread. */
+/* The append has ended: makes the response and gives the key back. Any thread. */
 void api_stored(struct api_call *call, enum error_kind kind);
 
 /* Is there a message for a waiting call? (Also yes when the store cannot tell.) */
@@ -86,7 +93,7 @@ void api_read(struct api_call *call);
  * last. False: the store failed; the reply must be cut. */
 bool api_fill(struct api_call *call);
 
-/* Makes an error response. `text` becomes {"error":text}. */
+/* Makes an error response and gives the key back. `text` becomes {"error":text}. */
 void api_fail(struct api_call *call, int status, const char *text);
 
 #endif

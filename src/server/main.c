@@ -106,7 +106,13 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         .body_ms = BODY_MS,
         .hurry_fd = stop_now_fd(),
     };
-    struct api api = {.token = {o->token.data, o->token.len}};
+    struct keys keys;
+    struct api api = {
+        .keys = &keys,
+        .token = {o->token.data, o->token.len},
+        .plain = o->plain,
+    };
+    keys_init(&keys);
     raise_descriptor_limit(o->max_connections);
     enum error_kind kind = listen_open(&listener, o->listen, e);
     if (!kind)
@@ -125,6 +131,7 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         routes_stop(routes);
     store_close(api.store);
     routes_free(routes);
+    keys_destroy(&keys);
     return kind;
 }
 

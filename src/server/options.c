@@ -20,6 +20,8 @@ static const struct opt rows[] = {
      .min = 1, .max = 1000000},
     {OPT_NUMBER, 0, "max-per-address", "N", "connections at once from one address (no limit)",
      AT(max_per_address), .min = 1, .max = 1000000},
+    {OPT_FLAG, 0, "plain", NULL, "no extras, to test clients against a server without them",
+     AT(plain)},
     {OPT_STRING, 0, "config", "FILE", "options from FILE ($CHANCATD_CONFIG)", AT(config),
      .env = "CHANCATD_CONFIG", .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 'q', "quiet", NULL, "say errors only", AT(quiet)},

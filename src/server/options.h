@@ -18,7 +18,7 @@ struct server_options {
     const char *token_file, *config;
     int64_t max_connections;
     int64_t max_per_address; /* 0: no limit */
-    bool quiet, verbose, help, version;
+    bool plain, quiet, verbose, help, version;
     struct buf token;
     struct buf file_text; /* where strings of the file live */
     unsigned char source[OPT_ROWS_MAX];

@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -188,6 +189,31 @@ static struct MHD_Response *make_response(struct request *q)
                                            MHD_RESPMEM_PERSISTENT);
 }
 
+static void add_number_header(struct MHD_Response *reply, const char *name, int64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%" PRId64, value);
+    MHD_add_response_header(reply, name, text);
+}
+
+static void add_headers(const struct request *q, struct MHD_Response *reply)
+{
+    const struct api_response *response = &q->call.response;
+    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    if (!q->routes->api->plain)
+        MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
+    if (response->last_id >= 0)
+        add_number_header(reply, "Chancat-Last-Id", response->last_id);
+    if (response->replayed)
+        MHD_add_response_header(reply, "Idempotency-Replayed", "true");
+    if (response->authenticate)
+        MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    if (response->retry_after_s)
+        add_number_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, response->retry_after_s);
+    if (q->discard || atomic_load(&q->routes->stopping))
+        MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
 static enum MHD_Result answer(struct request *q)
 {
     struct api_response *response = &q->call.response;
@@ -195,17 +221,7 @@ static enum MHD_Result answer(struct request *q)
     recount(q);
     if (!reply)
         return MHD_NO;
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
-    MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
-    if (response->authenticate)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (response->retry_after_s) {
-        char seconds[16];
-        snprintf(seconds, sizeof(seconds), "%d", response->retry_after_s);
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
-    }
-    if (q->discard || atomic_load(&q->routes->stopping))
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
+    add_headers(q, reply);
     enum MHD_Result r = MHD_queue_response(q->connection, (unsigned)response->status, reply);
     MHD_destroy_response(reply);
     return r;
@@ -305,6 +321,7 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .body = {q->body.data ? q->body.data : "", q->body.len},
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
+        .idempotency_key = header(q, "Idempotency-Key"),
     };
 }
 

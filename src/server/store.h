@@ -5,7 +5,11 @@
  *
  * What every implementation promises:
  *   - an append is durable when its callback says ERROR_NONE, and not stored when it says anything
- *     else;
+ *     else, nor will it ever be;
+ *   - an append that has waited for more than STORE_WAIT_MAX_MS when its transaction could begin is
+ *     not stored: whoever sent it may have given up and looked already;
+ *   - an append under a key is stored once, however often it is queued, for STORE_KEY_KEPT_S by the
+ *     wall clock and over restarts; the key is stored with the messages or not at all;
  *   - ids grow in the order messages become visible to readers, and are never used again;
  *   - store_read() called by the listener's caller or later sees the message.
  */
@@ -19,8 +23,10 @@
 #include "common/error.h"
 #include "common/text.h"
 
-#define STORE_QUEUE_MAX 10000 /* appends waiting for the writer */
-#define STORE_GROUP_MAX 1000  /* appends in one transaction */
+#define STORE_QUEUE_MAX   10000 /* appends waiting for the writer */
+#define STORE_GROUP_MAX   1000  /* appends in one transaction */
+#define STORE_WAIT_MAX_MS 5000  /* from store_queue() until its transaction begins */
+#define STORE_KEY_KEPT_S  (INT64_C(7) * 24 * 3600)
 
 struct store;
 
@@ -35,21 +41,31 @@ struct store_message {
 struct store_append {
     struct store_message *messages; /* id and time_s are filled in before `done` */
     size_t count;                   /* at least 1 */
-    /* Called once, from the writer's thread: ERROR_NONE, or ERROR_UNREACHABLE: nothing stored. */
+    /* Empty: none. An append under a key that was used for the same messages (as many, the same
+     * channel, sender and content in the same order) stores nothing and sets `replayed`; ids and
+     * times are those of the first time. */
+    struct span key;
+    bool replayed; /* filled in before `done` */
+    /* Called once, from the writer's thread: ERROR_NONE, or with nothing stored ERROR_UNREACHABLE,
+     * or ERROR_REFUSED: the key belongs to other messages. */
     void (*done)(struct store_append *append, enum error_kind kind);
     void *context;
-    struct store_append *next; /* the store's */
+    /* the store's */
+    struct store_append *next;
+    int64_t late_at;      /* clock_now_ms() */
+    enum error_kind kind; /* for `done` */
 };
 
 /* False stops the reading. Spans are valid during the call. */
 typedef bool store_row_fn(void *context, const struct store_message *m);
 
-/* Told after each commit, before the `done` callbacks, once per message, from the writer's thread.
- */
+/* Told after each commit, before the `done` callbacks, once per message that was stored, from the
+ * writer's thread. */
 typedef void store_listener_fn(void *context, struct span channel, int64_t id);
 
 /* Opens or makes the database `where` (a path, or ":memory:"). ERROR_LOCAL: also when it is
- * somebody else's or a later version's, and then it is left as it was. */
+ * somebody else's or a later version's, and then it is left as it was. One of an earlier version
+ * becomes one of this version, or stays as it was. */
 enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
                            struct store **ret, struct error *e);
 

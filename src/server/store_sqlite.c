@@ -13,12 +13,23 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/store.h"
+#include "server/store_keys.h"
 
-#define SCHEMA_VERSION 1
-#define BUSY_MS        5000 /* another process holds the database, such as a backup */
-#define CACHE_KIB      "-8000"
+#define BUSY_MS   5000 /* another process holds the database, such as a backup */
+#define CACHE_KIB "-8000"
+
+/* What makes a database of version i + 1 out of one of version i. */
+static const char *const schema[] = {
+    "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " channel TEXT NOT NULL, sender TEXT NOT NULL, content TEXT NOT NULL, time INTEGER NOT NULL);"
+    "CREATE INDEX message_channel ON message (channel, id);"
+    "PRAGMA user_version = 1",
+    STORE_KEYS_SCHEMA "PRAGMA user_version = 2",
+};
+#define SCHEMA_VERSION ((int)(sizeof(schema) / sizeof(schema[0])))
 
 enum statement { BEGIN, COMMIT, ROLLBACK, INSERT, LAST, START, READ, STATEMENTS };
 
@@ -39,6 +50,7 @@ struct store {
     sqlite3 *write_db;
     sqlite3 *read_db;
     sqlite3_stmt *statements[STATEMENTS];
+    struct store_keys keys;
     bool shared; /* read_db == write_db */
     pthread_mutex_t read_lock;
     store_listener_fn *listener;
@@ -79,31 +91,40 @@ static enum error_kind query_int(sqlite3 *db, const char *sql, int *ret, struct 
     return kind;
 }
 
+/* A version says little: many programs count theirs from 1. */
+static enum error_kind check_owner(sqlite3 *db, int version, struct error *e)
+{
+    int ours = 0;
+    if (version > SCHEMA_VERSION)
+        return error_set(e, ERROR_LOCAL,
+                         "the database has version %d, this program knows version %d", version,
+                         SCHEMA_VERSION);
+    enum error_kind kind =
+        query_int(db,
+                  version == 0 ? "SELECT count(*) = 0 FROM sqlite_master"
+                               : "SELECT count(*) = 5 FROM pragma_table_info('message')"
+                                 " WHERE name IN ('id', 'channel', 'sender', 'content', 'time')",
+                  &ours, e);
+    if (!kind && !ours)
+        kind = error_set(e, ERROR_LOCAL, "the database belongs to another program");
+    return kind;
+}
+
+/* Makes the tables, or those that a database of an earlier version lacks: all or nothing. */
 static enum error_kind create_schema(sqlite3 *db, struct error *e)
 {
-    int version = 0, others = 0;
+    int version = 0;
     enum error_kind kind = execute(db, "BEGIN IMMEDIATE", e);
     if (!kind)
         kind = query_int(db, "PRAGMA user_version", &version, e);
-    if (!kind && version == 0)
-        kind = query_int(db, "SELECT count(*) FROM sqlite_master", &others, e);
-    if (!kind && others > 0)
-        kind = error_set(e, ERROR_LOCAL, "the database belongs to another program");
-    if (!kind && version > SCHEMA_VERSION)
-        kind =
-            error_set(e, ERROR_LOCAL, "the database has version %d, this program knows version %d",
-                      version, SCHEMA_VERSION);
-    if (!kind && version == 0)
-        kind = execute(db,
-                       "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-                       " channel TEXT NOT NULL, sender TEXT NOT NULL, content TEXT NOT NULL,"
-                       " time INTEGER NOT NULL);"
-                       "CREATE INDEX message_channel ON message (channel, id);"
-                       "PRAGMA user_version = 1",
-                       e);
     if (!kind)
-        return execute(db, "COMMIT", e);
-    execute(db, "ROLLBACK", NULL);
+        kind = check_owner(db, version, e);
+    for (int i = version; !kind && i < SCHEMA_VERSION; i++)
+        kind = execute(db, schema[i], e);
+    if (!kind)
+        kind = execute(db, "COMMIT", e);
+    if (kind)
+        execute(db, "ROLLBACK", NULL);
     return kind;
 }
 
@@ -144,7 +165,8 @@ static enum error_kind prepare(struct store *s, struct error *e)
                                &s->statements[i], NULL) != SQLITE_OK)
             return failed(db, "database", e);
     }
-    return ERROR_NONE;
+    return store_keys_prepare(&s->keys, s->write_db) ? ERROR_NONE
+                                                     : failed(s->write_db, "database", e);
 }
 
 static enum error_kind open_database(struct store *s, const char *where, struct error *e)
@@ -191,18 +213,56 @@ static bool insert(struct store *s, struct store_message *m)
     return good;
 }
 
+static bool insert_all(struct store *s, struct store_append *a, int64_t now_s)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        a->messages[i].time_s = now_s;
+        if (!insert(s, &a->messages[i]))
+            return false;
+    }
+    return a->key.len == 0 || store_keys_add(&s->keys, a);
+}
+
+/* Inside the transaction. False: the database failed. */
+static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
+{
+    a->kind = ERROR_NONE;
+    if (a->key.len > 0) {
+        switch (store_keys_find(&s->keys, a, now_s)) {
+        case STORE_KEYS_NEW:
+            break;
+        case STORE_KEYS_SAME: /* perhaps of another append of this very group */
+            a->replayed = true;
+            return true;
+        case STORE_KEYS_OTHER:
+            a->kind = ERROR_REFUSED;
+            return true;
+        case STORE_KEYS_FAILED:
+            return false;
+        }
+    }
+    return insert_all(s, a, now_s);
+}
+
+static bool is_late(const struct store_append *a)
+{
+    return clock_left_ms(a->late_at) == 0;
+}
+
 /* All of the group in one transaction, or none of it. */
 static bool commit_group(struct store *s, struct store_append *group)
 {
-    int64_t now = (int64_t)time(NULL);
+    struct store_append *youngest = group;
+    while (youngest->next)
+        youngest = youngest->next;
+    sqlite3_busy_timeout(s->write_db, clock_left_ms(youngest->late_at));
     bool good = step(s, BEGIN);
-    for (struct store_append *a = group; a; a = a->next) {
-        for (size_t i = 0; good && i < a->count; i++) {
-            a->messages[i].time_s = now;
-            good = insert(s, &a->messages[i]);
-        }
+    int64_t now_s = (int64_t)time(NULL);
+    for (struct store_append *a = group; good && a; a = a->next) {
+        if (!is_late(a)) /* the lock may have taken a while */
+            good = append_one(s, a, now_s);
     }
-    good = good && step(s, COMMIT);
+    good = good && store_keys_prune(&s->keys, now_s) && step(s, COMMIT);
     if (good)
         return true;
     log_error("cannot store: %s", sqlite3_errmsg(s->write_db));
@@ -232,25 +292,61 @@ static struct store_append *take_group(struct store *s)
     return group;
 }
 
+/* Takes those out of the group that have waited too long, so that they are answered at once. */
+static struct store_append *take_late(struct store_append **group)
+{
+    struct store_append *late = NULL, **end = &late;
+    for (struct store_append **at = group; *at;) {
+        struct store_append *a = *at;
+        if (is_late(a)) {
+            *at = a->next;
+            a->next = NULL;
+            *end = a;
+            end = &a->next;
+        } else {
+            at = &a->next;
+        }
+    }
+    return late;
+}
+
+static void tell_listener(struct store *s, const struct store_append *group)
+{
+    for (const struct store_append *a = group; a; a = a->next) {
+        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++)
+            s->listener(s->listener_context, a->messages[i].channel, a->messages[i].id);
+    }
+}
+
+static void finish(struct store_append *group, bool committed)
+{
+    while (group) {
+        struct store_append *a = group;
+        group = a->next; /* `a` may be gone after the call */
+        if (!committed) {
+            a->kind = ERROR_UNREACHABLE;
+            a->replayed = false;
+        }
+        a->done(a, a->kind);
+    }
+}
+
 static void *writer_main(void *context)
 {
     struct store *s = context;
     struct store_append *group;
     while ((group = take_group(s))) {
+        finish(take_late(&group), false);
+        if (!group)
+            continue;
         if (s->shared)
             pthread_mutex_lock(&s->read_lock);
-        bool good = commit_group(s, group);
+        bool committed = commit_group(s, group);
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
-        for (struct store_append *a = group; good && a; a = a->next) {
-            for (size_t i = 0; i < a->count; i++)
-                s->listener(s->listener_context, a->messages[i].channel, a->messages[i].id);
-        }
-        while (group) {
-            struct store_append *a = group;
-            group = a->next; /* `a` may be gone after the call */
-            a->done(a, good ? ERROR_NONE : ERROR_UNREACHABLE);
-        }
+        if (committed)
+            tell_listener(s, group);
+        finish(group, committed);
     }
     return NULL;
 }
@@ -293,6 +389,7 @@ void store_close(struct store *s)
         pthread_join(s->writer, NULL);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(s->statements[i]);
+    store_keys_release(&s->keys);
     if (!s->shared)
         sqlite3_close(s->read_db);
     sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
@@ -305,6 +402,9 @@ void store_close(struct store *s)
 enum error_kind store_queue(struct store *s, struct store_append *append)
 {
     append->next = NULL;
+    append->replayed = false;
+    append->kind = ERROR_UNREACHABLE; /* until it is stored */
+    append->late_at = clock_deadline(STORE_WAIT_MAX_MS);
     pthread_mutex_lock(&s->queue_lock);
     bool full = s->queued >= STORE_QUEUE_MAX || s->closing;
     if (!full) {

@@ -23,6 +23,7 @@
 struct fixture {
     struct routes *routes;
     struct api api;
+    struct keys keys;
     struct listener listener;
     int port;
 };
@@ -32,8 +33,11 @@ static int start(void **state, int64_t limit_ms)
     struct fixture *f = calloc(1, sizeof(*f));
     struct routes_config config = {
         .max_connections = 50, .header_ms = limit_ms, .body_ms = limit_ms, .hurry_fd = -1};
-    if (!f || routes_new(&config, &f->routes, NULL) ||
-        listen_open(&f->listener, "127.0.0.1:0", NULL) ||
+    if (!f)
+        return -1;
+    keys_init(&f->keys);
+    f->api.keys = &f->keys;
+    if (routes_new(&config, &f->routes, NULL) || listen_open(&f->listener, "127.0.0.1:0", NULL) ||
         store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
         routes_start(f->routes, &f->api, &f->listener, NULL))
         return -1;
@@ -60,6 +64,7 @@ static int tear_down(void **state)
     store_close(f->api.store);
     routes_free(f->routes);
     listen_close(&f->listener);
+    keys_destroy(&f->keys);
     free(f);
     return 0;
 }
@@ -154,6 +159,53 @@ static void post(const struct fixture *f)
     say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n" FORM_HEADER
             "\r\nchannel=t&sender=me&content=ha");
     assert_true(hear(fd, "\"content\":\"ha\""));
+    close(fd);
+}
+
+/* Sends a keyed POST and waits for `part` of the reply. */
+static void post_keyed(const struct fixture *f, const char *form, const char *part)
+{
+    char request[512];
+    int fd = dial(f);
+    snprintf(request, sizeof(request),
+             "POST /send HTTP/1.1\r\nHost: x\r\nIdempotency-Key:  k1 \r\nContent-Length: "
+             "%zu\r\n" FORM_HEADER "\r\n%s",
+             strlen(form), form);
+    say(fd, request);
+    assert_true(hear(fd, part));
+    close(fd);
+}
+
+static void the_headers_of_the_extras_are_sent(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {
+        "\r\nChancat-Features: wait, limit, keys\r\n",
+        "\r\nChancat-Last-Id: 0\r\n",
+    };
+    for (size_t i = 0; i < COUNT(replies); i++) {
+        int fd = dial(f);
+        say(fd, "GET /get?channel=none HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_true(hear(fd, replies[i]));
+        close(fd);
+    }
+    post_keyed(f, "channel=t&sender=me&content=ha", "\"id\":1,");
+    post_keyed(f, "channel=t&sender=me&content=ha", "\r\nIdempotency-Replayed: true\r\n");
+    post_keyed(f, "channel=t&sender=me&content=ha", "\"id\":1,");
+    post_keyed(f, "channel=t&sender=me&content=ho", "HTTP/1.1 422 ");
+    int held = dial(f);
+    say(held, "GET /get?channel=t&last=1&wait=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(held, "\r\nChancat-Last-Id: 1\r\n"));
+    close(held);
+}
+
+static void a_plain_server_sends_none_of_them(void **state)
+{
+    struct fixture *f = *state;
+    f->api.plain = true; /* no request is in work */
+    int fd = dial(f);
+    say(fd, "GET /get?channel=none&wait=20 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_false(hear(fd, "Chancat-"));
     close(fd);
 }
 
@@ -270,6 +322,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slow_body_is_cut_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_connection_is_closed_and_a_waiting_one_is_not,
                                         set_up, tear_down),
+        PATIENT(the_headers_of_the_extras_are_sent),
+        PATIENT(a_plain_server_sends_none_of_them),
         PATIENT(a_message_wakes_a_waiting_request),
         PATIENT(a_message_that_is_known_does_not),
         PATIENT(a_body_that_is_too_large_is_told),

@@ -30,6 +30,7 @@ static void defaults_are_as_documented(void **state)
     assert_null(o.database);
     assert_int_equal(o.max_connections, 8192);
     assert_int_equal(o.max_per_address, 0);
+    assert_false(o.plain);
     server_options_release(&o);
     buf_init(&path, 1000);
     assert_int_equal(server_options_default_database(&path), 0);
@@ -40,6 +41,15 @@ static void defaults_are_as_documented(void **state)
     assert_string_equal(path.data, "/state/chancat/chat.db");
     unsetenv("XDG_STATE_HOME");
     buf_release(&path);
+}
+
+static void plain_is_a_flag(void **state)
+{
+    (void)state;
+    struct server_options o;
+    assert_int_equal(read_two(&o, "--plain", NULL), ERROR_NONE);
+    assert_true(o.plain);
+    server_options_release(&o);
 }
 
 static void mistakes_are_usage_errors(void **state)
@@ -91,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_as_documented),
+        cmocka_unit_test(plain_is_a_flag),
         cmocka_unit_test(mistakes_are_usage_errors),
         cmocka_unit_test(the_environment_names_address_and_database),
     };

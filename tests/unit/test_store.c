@@ -240,7 +240,8 @@ static void an_append_of_several_is_stored_whole_or_not_at_all(void **state)
         {.channel = span_of("b"), .sender = span_of("s"), .content = span_of("2")},
         {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("poison")},
     };
-    struct item item = {.append = {messages, COUNT(messages), on_done, f, NULL}};
+    struct item item = {
+        .append = {.messages = messages, .count = COUNT(messages), .done = on_done, .context = f}};
     assert_int_equal(store_queue(f->store, &item.append), ERROR_NONE);
     wait_for(f, 1);
     assert_int_equal(item.kind, ERROR_UNREACHABLE);
@@ -270,7 +271,8 @@ static void a_full_queue_takes_no_more_and_a_failed_group_stores_nothing(void **
         struct item *item = &items[queued];
         item->message = (struct store_message){
             .channel = span_of("c"), .sender = span_of("s"), .content = span_of("x")};
-        item->append = (struct store_append){&item->message, 1, on_done, f, NULL};
+        item->append = (struct store_append){
+            .messages = &item->message, .count = 1, .done = on_done, .context = f};
         full = store_queue(f->store, &item->append) != ERROR_NONE;
         queued += !full;
     }
@@ -294,7 +296,7 @@ static void somebody_elses_database_is_left_alone(void **state)
     struct fixture *f = *state;
     static const char *const table[] = {
         "CREATE TABLE bookmarks (url TEXT)",
-        "DROP TABLE bookmarks; PRAGMA user_version = 2",
+        "DROP TABLE bookmarks; PRAGMA user_version = 999",
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         struct store *store = NULL;
