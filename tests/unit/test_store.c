@@ -4,8 +4,6 @@
  */
 #include "unit.h"
 
-#include <pthread.h>
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,101 +11,9 @@
 #include <unistd.h>
 
 #include "server/store.h"
+#include "unit/store_fixture.h"
 
 #define MANY 3000
-
-struct fixture {
-    char folder[4096], path[4200];
-    struct store *store;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int done, failed, heard; /* appends ended, failed; messages the listener was told of */
-    int done_before_heard;
-};
-
-struct item {
-    struct store_message message;
-    struct store_append append;
-    enum error_kind kind; /* how it ended */
-    char content[32];
-};
-
-static void on_message(void *context, struct span channel, int64_t id)
-{
-    struct fixture *f = context;
-    pthread_mutex_lock(&f->lock);
-    f->heard += id > 0 && channel.len > 0; /* no assert here: this is the writer's thread */
-    pthread_mutex_unlock(&f->lock);
-}
-
-static void on_done(struct store_append *append, enum error_kind kind)
-{
-    struct fixture *f = append->context;
-    pthread_mutex_lock(&f->lock);
-    struct item *item = (struct item *)((char *)append - offsetof(struct item, append));
-    item->kind = kind;
-    f->done++;
-    f->failed += kind != ERROR_NONE;
-    f->done_before_heard += f->done > f->heard;
-    pthread_cond_signal(&f->changed);
-    pthread_mutex_unlock(&f->lock);
-}
-
-static void open_store(struct fixture *f)
-{
-    struct error e = {0};
-    enum error_kind kind = store_open(f->path, on_message, f, &f->store, &e);
-    if (kind)
-        print_error("%s\n", e.text);
-    assert_int_equal(kind, ERROR_NONE);
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    const char *base = getenv("TMPDIR");
-    if (!f)
-        return -1;
-    snprintf(f->folder, sizeof(f->folder), "%s/store-XXXXXX", base ? base : "/tmp");
-    if (!mkdtemp(f->folder))
-        return -1;
-    snprintf(f->path, sizeof(f->path), "%s/chat.db", f->folder);
-    pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->changed, NULL);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    store_close(f->store);
-    unlink(f->path);
-    int r = rmdir(f->folder); /* a clean close leaves no -wal and no -shm */
-    free(f);
-    return r;
-}
-
-static void queue(struct fixture *f, struct item *item, struct span channel, struct span content)
-{
-    item->message =
-        (struct store_message){.channel = channel, .sender = span_of("s"), .content = content};
-    item->append = (struct store_append){
-        .messages = &item->message,
-        .count = 1,
-        .done = on_done,
-        .context = f,
-    };
-    assert_int_equal(store_queue(f->store, &item->append), ERROR_NONE);
-}
-
-static void wait_for(struct fixture *f, int done)
-{
-    pthread_mutex_lock(&f->lock);
-    while (f->done < done)
-        pthread_cond_wait(&f->changed, &f->lock);
-    pthread_mutex_unlock(&f->lock);
-}
 
 /* Stores MANY messages in "a", every third in "b" instead. */
 static struct item *store_many(struct fixture *f)
@@ -207,19 +113,6 @@ static void ids_are_never_used_again(void **state)
     assert_int_equal(c.rows, 1);
 }
 
-/* Another connection to the same file. */
-static sqlite3 *other_connection(const struct fixture *f)
-{
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    return db;
-}
-
-static void run_sql(sqlite3 *db, const char *sql)
-{
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-}
-
 static int rows_of(struct fixture *f, const char *channel)
 {
     struct row_check c = {0};
@@ -241,7 +134,8 @@ static void an_append_of_several_is_stored_whole_or_not_at_all(void **state)
         {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("poison")},
     };
     struct item item = {
-        .append = {.messages = messages, .count = COUNT(messages), .done = on_done, .context = f}};
+        .append = {
+            .messages = messages, .count = COUNT(messages), .done = store_on_done, .context = f}};
     assert_int_equal(store_queue(f->store, &item.append), ERROR_NONE);
     wait_for(f, 1);
     assert_int_equal(item.kind, ERROR_UNREACHABLE);
@@ -272,7 +166,7 @@ static void a_full_queue_takes_no_more_and_a_failed_group_stores_nothing(void **
         item->message = (struct store_message){
             .channel = span_of("c"), .sender = span_of("s"), .content = span_of("x")};
         item->append = (struct store_append){
-            .messages = &item->message, .count = 1, .done = on_done, .context = f};
+            .messages = &item->message, .count = 1, .done = store_on_done, .context = f};
         full = store_queue(f->store, &item->append) != ERROR_NONE;
         queued += !full;
     }
@@ -296,6 +190,8 @@ static void somebody_elses_database_is_left_alone(void **state)
     struct fixture *f = *state;
     static const char *const table[] = {
         "CREATE TABLE bookmarks (url TEXT)",
+        "PRAGMA user_version = 1",
+        "PRAGMA user_version = 2",
         "DROP TABLE bookmarks; PRAGMA user_version = 999",
     };
     for (size_t i = 0; i < COUNT(table); i++) {
@@ -304,12 +200,10 @@ static void somebody_elses_database_is_left_alone(void **state)
         sqlite3 *db = other_connection(f);
         run_sql(db, table[i]);
         sqlite3_close(db);
-        assert_int_equal(store_open(f->path, on_message, f, &store, &e), ERROR_LOCAL);
+        assert_int_equal(store_open(f->path, store_on_message, f, &store, &e), ERROR_LOCAL);
         assert_true(e.text[0] != '\0');
         assert_null(store);
-        db = other_connection(f);
-        assert_int_not_equal(sqlite3_exec(db, "SELECT id FROM message", NULL, NULL, NULL), 0);
-        sqlite3_close(db);
+        assert_int_equal(query_number(f, "SELECT count(*) FROM sqlite_master"), i < 3);
     }
 }
 
@@ -336,27 +230,30 @@ static void what_is_no_database_is_told(void **state)
     for (int i = 0; i < 1000; i++)
         fputs("this is no database\n", file);
     fclose(file);
-    assert_int_equal(store_open(f->path, on_message, f, &store, &e), ERROR_LOCAL);
+    assert_int_equal(store_open(f->path, store_on_message, f, &store, &e), ERROR_LOCAL);
     assert_true(e.text[0] != '\0');
     assert_null(store);
-    assert_int_equal(store_open(f->folder, on_message, f, &store, &e), ERROR_LOCAL);
+    assert_int_equal(store_open(f->folder, store_on_message, f, &store, &e), ERROR_LOCAL);
     assert_null(store);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(appends_are_in_order_and_visible_when_done, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(readings_keep_their_bounds, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(ids_are_never_used_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(closing_finishes_what_is_queued, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_append_of_several_is_stored_whole_or_not_at_all, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(appends_are_in_order_and_visible_when_done, store_set_up,
+                                        store_tear_down),
+        cmocka_unit_test_setup_teardown(readings_keep_their_bounds, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(ids_are_never_used_again, store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(closing_finishes_what_is_queued, store_set_up,
+                                        store_tear_down),
+        cmocka_unit_test_setup_teardown(an_append_of_several_is_stored_whole_or_not_at_all,
+                                        store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(
-            a_full_queue_takes_no_more_and_a_failed_group_stores_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(somebody_elses_database_is_left_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_no_database_is_told, set_up, tear_down),
+            a_full_queue_takes_no_more_and_a_failed_group_stores_nothing, store_set_up,
+            store_tear_down),
+        cmocka_unit_test_setup_teardown(somebody_elses_database_is_left_alone, store_set_up,
+                                        store_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_database_is_told, store_set_up, store_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

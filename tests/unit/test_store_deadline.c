@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What has waited too long for the writer is never stored, however the wait came about. The clock
+ * is the test's, so only the database really waits.
+ */
+#include "unit.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "server/store.h"
+#include "unit/fake_clock.h"
+#include "unit/store_fixture.h"
+
+#define MESSAGES "SELECT count(*) FROM message"
+
+/* The database is another's until after the deadline, but not until SQLite gives up. */
+static void the_lock_comes_too_late(void **state)
+{
+    struct fixture *f = *state;
+    struct item late, keyed, in_time;
+    open_store(f);
+    sqlite3 *db = other_connection(f);
+    run_sql(db, "BEGIN IMMEDIATE");
+    queue(f, &late, span_of("c"), span_of("late"));
+    keyed.message = (struct store_message){
+        .channel = span_of("c"), .sender = span_of("s"), .content = span_of("keyed")};
+    keyed.append =
+        (struct store_append){.messages = &keyed.message, .count = 1, .key = span_of("k")};
+    queue_append(f, &keyed);
+    fake_clock_advance(STORE_WAIT_MAX_MS);
+    queue(f, &in_time, span_of("c"), span_of("in time"));
+    run_sql(db, "ROLLBACK");
+    sqlite3_close(db);
+    wait_for(f, 3);
+    assert_int_equal(late.kind, ERROR_UNREACHABLE);
+    assert_int_equal(keyed.kind, ERROR_UNREACHABLE);
+    assert_int_equal(in_time.kind, ERROR_NONE);
+    assert_int_equal(f->heard, 1);
+    assert_int_equal(query_number(f, MESSAGES), 1);
+    assert_int_equal(query_number(f, "SELECT count(*) FROM append_key"), 0);
+    queue_append(f, &keyed); /* sent again it is stored: nothing of the first try is left */
+    wait_for(f, 4);
+    assert_int_equal(keyed.kind, ERROR_NONE);
+    assert_false(keyed.append.replayed);
+    reopen_store(f);
+    assert_int_equal(query_number(f, MESSAGES), 2);
+}
+
+static void just_in_time_is_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct item item;
+    open_store(f);
+    sqlite3 *db = other_connection(f);
+    run_sql(db, "BEGIN IMMEDIATE");
+    queue(f, &item, span_of("c"), span_of("x"));
+    fake_clock_advance(STORE_WAIT_MAX_MS - 1);
+    run_sql(db, "ROLLBACK");
+    sqlite3_close(db);
+    wait_for(f, 1);
+    assert_int_equal(item.kind, ERROR_NONE);
+}
+
+struct scene {
+    struct fixture *f;
+    sqlite3 *db;
+    struct item first, second;
+    bool good;
+};
+
+/* In the writer's thread, between two groups: the next append gets late and the database another's.
+ */
+static void on_first_done(struct store_append *append, enum error_kind kind)
+{
+    struct scene *s = append->context;
+    s->second.append.done = store_on_done;
+    s->second.append.context = s->f;
+    s->good = kind == ERROR_NONE && !store_queue(s->f->store, &s->second.append);
+    fake_clock_advance(STORE_WAIT_MAX_MS);
+    s->good = s->good && !sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+}
+
+static double real_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void what_is_late_when_taken_does_not_wait_for_the_database(void **state)
+{
+    struct scene s = {.f = *state};
+    open_store(s.f);
+    s.db = other_connection(s.f);
+    s.first.message = (struct store_message){
+        .channel = span_of("c"), .sender = span_of("s"), .content = span_of("x")};
+    s.second.message = s.first.message;
+    s.first.append = (struct store_append){
+        .messages = &s.first.message, .count = 1, .done = on_first_done, .context = &s};
+    s.second.append = (struct store_append){.messages = &s.second.message, .count = 1};
+    double before = real_seconds();
+    assert_int_equal(store_queue(s.f->store, &s.first.append), ERROR_NONE);
+    wait_for(s.f, 1); /* the second; the database is still locked */
+    assert_true(real_seconds() - before < 4);
+    assert_true(s.good);
+    assert_int_equal(s.second.kind, ERROR_UNREACHABLE);
+    run_sql(s.db, "ROLLBACK");
+    sqlite3_close(s.db);
+    assert_int_equal(query_number(s.f, MESSAGES), 1);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, store_set_up, store_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(the_lock_comes_too_late),
+        CASE(just_in_time_is_in_time),
+        CASE(what_is_late_when_taken_does_not_wait_for_the_database),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
