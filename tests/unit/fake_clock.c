@@ -7,14 +7,21 @@
 #include "common/clock.h"
 
 static _Atomic int64_t now_ms = 1000000;
+static atomic_long looks;
 
 void fake_clock_advance(int64_t ms)
 {
     atomic_fetch_add(&now_ms, ms);
 }
 
+long fake_clock_looks(void)
+{
+    return atomic_load(&looks);
+}
+
 int64_t clock_now_ms(void)
 {
+    atomic_fetch_add(&looks, 1);
     return atomic_load(&now_ms);
 }
 

@@ -10,4 +10,7 @@
 
 void fake_clock_advance(int64_t ms);
 
+/* How often it was looked at so far. */
+long fake_clock_looks(void);
+
 #endif

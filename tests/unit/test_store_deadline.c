@@ -15,6 +15,16 @@
 
 #define MESSAGES "SELECT count(*) FROM message"
 
+/* Queues an append and waits until the writer has taken it, found it in time, and asks for the
+ * database: it looks at the clock when it is queued, when it is taken and for how long to ask. */
+static void queue_and_see_it_taken(struct fixture *f, struct item *item)
+{
+    long before = fake_clock_looks();
+    queue(f, item, span_of("c"), span_of("x"));
+    while (fake_clock_looks() < before + 3)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 /* The database is another's until after the deadline, but not until SQLite gives up. */
 static void the_lock_comes_too_late(void **state)
 {
@@ -23,7 +33,7 @@ static void the_lock_comes_too_late(void **state)
     open_store(f);
     sqlite3 *db = other_connection(f);
     run_sql(db, "BEGIN IMMEDIATE");
-    queue(f, &late, span_of("c"), span_of("late"));
+    queue_and_see_it_taken(f, &late);
     keyed.message = (struct store_message){
         .channel = span_of("c"), .sender = span_of("s"), .content = span_of("keyed")};
     keyed.append =
@@ -55,7 +65,7 @@ static void just_in_time_is_in_time(void **state)
     open_store(f);
     sqlite3 *db = other_connection(f);
     run_sql(db, "BEGIN IMMEDIATE");
-    queue(f, &item, span_of("c"), span_of("x"));
+    queue_and_see_it_taken(f, &item);
     fake_clock_advance(STORE_WAIT_MAX_MS - 1);
     run_sql(db, "ROLLBACK");
     sqlite3_close(db);
@@ -66,20 +76,19 @@ static void just_in_time_is_in_time(void **state)
 struct scene {
     struct fixture *f;
     sqlite3 *db;
-    struct item first, second;
+    struct item first, late, in_time;
     bool good;
 };
 
-/* In the writer's thread, between two groups: the next append gets late and the database another's.
- */
+/* In the writer's thread, between two groups: of the next group the first append gets late, the
+ * second does not, and the database is another's. */
 static void on_first_done(struct store_append *append, enum error_kind kind)
 {
     struct scene *s = append->context;
-    s->second.append.done = store_on_done;
-    s->second.append.context = s->f;
-    s->good = kind == ERROR_NONE && !store_queue(s->f->store, &s->second.append);
+    s->good = kind == ERROR_NONE && !store_queue(s->f->store, &s->late.append);
     fake_clock_advance(STORE_WAIT_MAX_MS);
-    s->good = s->good && !sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    s->good = s->good && !store_queue(s->f->store, &s->in_time.append) &&
+              !sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 }
 
 static double real_seconds(void)
@@ -94,21 +103,26 @@ static void what_is_late_when_taken_does_not_wait_for_the_database(void **state)
     struct scene s = {.f = *state};
     open_store(s.f);
     s.db = other_connection(s.f);
-    s.first.message = (struct store_message){
-        .channel = span_of("c"), .sender = span_of("s"), .content = span_of("x")};
-    s.second.message = s.first.message;
-    s.first.append = (struct store_append){
-        .messages = &s.first.message, .count = 1, .done = on_first_done, .context = &s};
-    s.second.append = (struct store_append){.messages = &s.second.message, .count = 1};
+    struct item *items[] = {&s.first, &s.late, &s.in_time};
+    for (size_t i = 0; i < COUNT(items); i++) {
+        items[i]->message = (struct store_message){
+            .channel = span_of("c"), .sender = span_of("s"), .content = span_of("x")};
+        items[i]->append = (struct store_append){
+            .messages = &items[i]->message, .count = 1, .done = store_on_done, .context = s.f};
+    }
+    s.first.append.done = on_first_done;
+    s.first.append.context = &s;
     double before = real_seconds();
     assert_int_equal(store_queue(s.f->store, &s.first.append), ERROR_NONE);
-    wait_for(s.f, 1); /* the second; the database is still locked */
+    wait_for(s.f, 1); /* the late one; the database is still locked */
     assert_true(real_seconds() - before < 4);
     assert_true(s.good);
-    assert_int_equal(s.second.kind, ERROR_UNREACHABLE);
+    assert_int_equal(s.late.kind, ERROR_UNREACHABLE);
     run_sql(s.db, "ROLLBACK");
     sqlite3_close(s.db);
-    assert_int_equal(query_number(s.f, MESSAGES), 1);
+    wait_for(s.f, 2);
+    assert_int_equal(s.in_time.kind, ERROR_NONE);
+    assert_int_equal(query_number(s.f, MESSAGES), 2);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, store_set_up, store_tear_down)
