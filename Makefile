@@ -189,7 +189,7 @@ chat: ## the same server, and chancat at the terminal
 test_environment = CHANCAT=$(CURDIR)/$(B)/chancat CHANCATD=$(CURDIR)/$(B)/chancatd \
 	FAULTD=$(CURDIR)/$(B)/faultd FAULTPROXY=$(CURDIR)/$(B)/faultproxy SANITIZE=$(SANITIZE)
 
-.PHONY: test check check-programs check-run valgrind
+.PHONY: test check check-programs check-run soak valgrind
 test: $(unit_programs) ## run the unit tests
 	@$(test_environment) tests/run $(unit_programs)
 
@@ -201,6 +201,11 @@ check-programs: $(programs) $(faultd) $(faultproxy) $(unit_programs)
 
 check-run: check-programs
 	@$(test_environment) tests/run $(unit_programs) $(e2e)
+
+# SOAK hands options through: make soak SOAK='--sends 20000 --hours 8'
+soak: $(programs) $(faultproxy) ## thousands of lines through every network fault, and the table
+	@$(test_environment) tests/soak/run $(SOAK)
+	@$(test_environment) tests/soak/settle-report
 
 valgrind: $(unit_programs) ## run the unit tests under valgrind
 	@set -e; for program in $(unit_programs); do \
