@@ -88,6 +88,7 @@ common_c := $(wildcard src/common/*.c)
 client_c := $(filter-out src/client/main.c,$(wildcard src/client/*.c))
 server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
+proxy_c  := $(wildcard tests/proxy/*.c)
 unit_c   := $(wildcard tests/unit/test_*.c)
 support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
@@ -101,6 +102,7 @@ unit_server_c := $(if $(unit_c),$(shell grep -l '^\#include "server/' $(unit_c))
 unit_program = $(patsubst tests/unit/%.c,$(B)/tests/%,$(1))
 unit_programs := $(call unit_program,$(unit_c))
 faultd := $(if $(fault_c),$(B)/faultd)
+faultproxy := $(if $(proxy_c),$(B)/faultproxy)
 programs := $(B)/chancat $(B)/chancatd
 
 # --- build ------------------------------------------------------------------------------------
@@ -116,6 +118,9 @@ $(B)/chancatd: $(call object,src/server/main.c) $(B)/server.a $(B)/common.a
 
 $(B)/faultd: $(call object,$(fault_c)) $(B)/common.a
 	$(call quiet,LINK)$(link) -o $@ $^ $(jansson_libs) $(LDLIBS)
+
+$(B)/faultproxy: $(call object,$(proxy_c) tests/fault/bytes.c)
+	$(call quiet,LINK)$(link) -o $@ $^ $(LDLIBS)
 
 # Archives, so that a test which defines a module's functions itself gets its own.
 $(B)/common.a: $(call object,$(common_c))
@@ -182,9 +187,9 @@ chat: ## the same server, and chancat at the terminal
 # --- tests ------------------------------------------------------------------------------------
 
 test_environment = CHANCAT=$(CURDIR)/$(B)/chancat CHANCATD=$(CURDIR)/$(B)/chancatd \
-	FAULTD=$(CURDIR)/$(B)/faultd SANITIZE=$(SANITIZE)
+	FAULTD=$(CURDIR)/$(B)/faultd FAULTPROXY=$(CURDIR)/$(B)/faultproxy SANITIZE=$(SANITIZE)
 
-.PHONY: test check check-programs check-run valgrind
+.PHONY: test check check-programs check-run soak valgrind
 test: $(unit_programs) ## run the unit tests
 	@$(test_environment) tests/run $(unit_programs)
 
@@ -192,10 +197,15 @@ check: ## install what the tests need, build, run every test
 	@$(INSTALL_DEPS) --tests
 	@$(MAKE) check-run
 
-check-programs: $(programs) $(faultd) $(unit_programs)
+check-programs: $(programs) $(faultd) $(faultproxy) $(unit_programs)
 
 check-run: check-programs
 	@$(test_environment) tests/run $(unit_programs) $(e2e)
+
+# SOAK hands options through: make soak SOAK='--sends 20000 --hours 8'
+soak: $(programs) $(faultproxy) ## thousands of lines through every network fault, and the table
+	@$(test_environment) tests/soak/run $(SOAK)
+	@$(test_environment) tests/soak/settle-report
 
 valgrind: $(unit_programs) ## run the unit tests under valgrind
 	@set -e; for program in $(unit_programs); do \

@@ -14,8 +14,8 @@
 # goes on. done_testing ends the script with 0 or 1; a script that ends in any other way has
 # failed. Whatever was started is ended and every file is removed at the end.
 #
-# Programs: CHANCAT, CHANCATD, FAULTD (else those in build/default). Nothing of the caller's
-# configuration reaches them: HOME and XDG_* are private, CHANCAT_* and proxies are unset.
+# Programs: CHANCAT, CHANCATD, FAULTD, FAULTPROXY (else those in build/default). Nothing of the
+# caller's configuration reaches them: HOME and XDG_* are private, CHANCAT_* and proxies are unset.
 
 set -u
 
@@ -23,9 +23,11 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 : "${CHANCAT:=$ROOT/build/default/chancat}"
 : "${CHANCATD:=$ROOT/build/default/chancatd}"
 : "${FAULTD:=$ROOT/build/default/faultd}"
+: "${FAULTPROXY:=$ROOT/build/default/faultproxy}"
 CHANCAT=$(readlink -f "$CHANCAT")
 CHANCATD=$(readlink -f "$CHANCATD")
 FAULTD=$(readlink -f "$FAULTD")
+FAULTPROXY=$(readlink -f "$FAULTPROXY")
 SANITIZE=${SANITIZE:-}
 
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/e2e.XXXXXX") || exit 1
@@ -213,6 +215,28 @@ start_fault() {
 
 stop_fault() {
     end_process "$FAULT_PID"
+}
+
+# A fault proxy in front of the server on 127.0.0.1:$1; the other arguments are its options (see
+# faultproxy.c). Sets URL, PORT, PROXY_PID, PROXY_LOG and CHANCAT_URL.
+start_proxy() {
+    local upstream=$1
+    shift
+    server_number=$((server_number + 1))
+    PROXY_LOG=$WORK/proxy.$server_number.log
+    : >"$PROXY_LOG"
+    start_daemon "$WORK/proxy.$server_number.err" "$FAULTPROXY" --upstream "127.0.0.1:$upstream" \
+        --log "$PROXY_LOG" "$@"
+    PROXY_PID=$SPAWNED
+}
+
+stop_proxy() {
+    end_process "$PROXY_PID"
+}
+
+# For wait_until: no request is parked any more in the proxy with this URL.
+none_parked() {
+    [ "$(curl -sS "$1/proxy/parked")" = 0 ]
 }
 
 # How many requests of the fault server's log match the pattern; with a second one: at least N?
