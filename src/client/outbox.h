@@ -7,7 +7,8 @@
  *   DIR/new/N       a line that waits; N is its number, 20 digits, sent in ascending order
  *   DIR/new/N.try   the line was perhaps sent: what settling its outcome needs
  *   DIR/failed/N.KEY         a line that will never be sent ...
- *   DIR/failed/N.KEY.reason  ... and one sentence why
+ *   DIR/failed/N.KEY.reason  ... and one sentence why; of a file that is damaged no key can be
+ *                            trusted: its name is N.damaged-INODE instead of N.KEY
  *   DIR/lock        flock(2): one process sends, any number enqueue
  *
  * A line is accepted once it is durable: its file is written and put on disk in tmp/, link()ed to
@@ -24,10 +25,15 @@
  *
  * A .try file is one line, written to tmp/ and rename()d over the one before; CHECKSUM as above:
  *
- *     chancat-try-1 WATERMARK ATTEMPTS FIRST-TRY CHECKSUM
+ *     chancat-try-1 KEY WATERMARK ATTEMPTS FIRST-TRY CHECKSUM
+ *
+ * KEY is the line's: a number is used again when new/ and failed/ are empty, and a .try that a
+ * crash left behind must not speak for another line. A .try that is damaged says that the line
+ * was tried (WATERMARK -1, ATTEMPTS 1, FIRST-TRY 0: long ago); the line stays.
  *
  * WATERMARK: newest id known before the first try, -1: none is known. FIRST-TRY: wall clock,
- * seconds since 1970. A file that is not what it should be is set aside in failed/ with the reason.
+ * seconds since 1970. A line's file that is not what it should be is set aside in failed/ with the
+ * reason.
  *
  * Durability of the end: the line's file goes first, then the directory is put on disk, then its
  * .try goes, so that a crash never leaves a tried line that looks untried. A .try without its
@@ -47,12 +53,13 @@
 
 #define OUTBOX_PATH_MAX 4000 /* bytes of DIR's name */
 #define OUTBOX_KEY_LEN  32
+#define OUTBOX_TEXT_MAX (1024u * 1024) /* bytes of channel, sender and content, each */
 #define OUTBOX_SCAN_MAX 65536 /* numbers remembered of one look into new/, the lowest ones */
 
 struct outbox_try {
     int64_t watermark; /* -1: not known */
     int64_t attempts;  /* 0: never tried, there is no .try */
-    int64_t first_s;   /* wall clock of the first try */
+    int64_t first_s;   /* wall clock of the first try, 0: not known */
 };
 
 /* A line in the outbox; spans point into `bytes`. */
@@ -66,40 +73,49 @@ struct outbox_line {
 
 struct outbox {
     struct buf directory;
-    struct buf numbers;   /* uint64_t, ascending: what the last look into new/ found */
+    struct buf numbers;   /* uint64_t: those given out (0: gone since), then, ascending, the rest */
     size_t next;          /* of those, the first that was not given out */
     uint64_t last_number; /* the highest this process has seen; the next link() tries above it */
     int lock_fd;          /* -1: not held */
 };
 
 /* Makes the directories that are missing, parents included (0700). ERROR_LOCAL: also when DIR has
- * things in it but is no outbox. The caller calls outbox_close() in any case. */
+ * things in it but is no outbox. The caller calls outbox_close() in any case; a zeroed struct that
+ * was never opened is fine there. */
 enum error_kind outbox_open(struct outbox *o, const char *directory, struct error *e);
 void outbox_close(struct outbox *o);
 
 /* 128 random bits as hexadecimal digits. ERROR_LOCAL. */
 enum error_kind outbox_make_key(char ret[OUTBOX_KEY_LEN + 1], struct error *e);
 
-/* Stores a line durably and gives it key and number. ERROR_LOCAL: the line is not in the outbox
- * (disk full and the like); nothing of it is left in new/. */
+/* Stores a line durably and gives it key and number. On failure the line is not in the outbox and
+ * nothing of it is left in new/ (if only the last step fails, whoever sends may have seen it).
+ *
+ *   ERROR_LOCAL     disk full and the like
+ *   ERROR_BAD_DATA  a text is longer than OUTBOX_TEXT_MAX or no UTF-8, or the URL of the server
+ *                   is longer than about 5,000 bytes: it could not be read back
+ */
 enum error_kind outbox_add(struct outbox *o, struct span server, struct span channel,
                            struct span sender, struct span content,
                            char ret_key[OUTBOX_KEY_LEN + 1], uint64_t *ret_number, struct error *e);
 
 /* Becomes the one that sends: *ret_held tells whether it worked; false: another process sends.
- * The first success cleans up after the dead (tmp/, .try without a line). ERROR_LOCAL. */
+ * Who gets it cleans up after the dead (tmp/, .try without a line) and begins with the first
+ * line, as after outbox_rewind(). Nothing happens when it is held already. ERROR_LOCAL: not held.
+ */
 enum error_kind outbox_lock(struct outbox *o, bool *ret_held, struct error *e);
 void outbox_unlock(struct outbox *o);
 
 /*
- * The waiting line with the lowest number that this look has not given out yet (looks anew
- * into new/ when it is through). The lock must be held. `line` was zeroed once by the caller and
- * is reused; outbox_line_release() frees it.
+ * The waiting line with the lowest number among those that the last look into new/ found and that
+ * were not given out yet; looks anew when it is through with them. So each line is given out once,
+ * also when it stays, until outbox_rewind(). The lock must be held. `line` was zeroed once by the
+ * caller and is reused; outbox_line_release() frees it.
  *
  *   *ret_found false     nothing waits
  *   ERROR_BAD_DATA       the line's file was damaged: it is in failed/ now, the sentence says
  *                        which and why; call again for the next one
- *   ERROR_LOCAL
+ *   ERROR_LOCAL          nothing was given out; the next call tries the same line again
  */
 enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *ret_found,
                             struct error *e);
@@ -112,15 +128,17 @@ void outbox_rewind(struct outbox *o);
 enum error_kind outbox_record_try(struct outbox *o, const struct outbox_line *line,
                                   struct error *e);
 
-/* The server has it: removes it. ERROR_LOCAL. */
+/* The server has it: removes it. ERROR_LOCAL: may be called again. */
 enum error_kind outbox_remove(struct outbox *o, const struct outbox_line *line, struct error *e);
 
-/* It will never be sent: moves it to failed/, with the reason. ERROR_LOCAL. */
+/* It will never be sent: moves it to failed/, with the reason (made one line). ERROR_LOCAL: it is
+ * in one of the two places; may be called again. */
 enum error_kind outbox_set_aside(struct outbox *o, const struct outbox_line *line,
                                  const char *reason, struct error *e);
 
 /* Is the line with this number and key in new/ (or has it been set aside)? For those who wait
- * for another process to send it. */
+ * for another process to send it. Damaged counts as this one, since nobody can know: in new/ it
+ * waits, in failed/ it is set aside. ERROR_LOCAL. */
 enum outbox_state { OUTBOX_WAITS, OUTBOX_SET_ASIDE, OUTBOX_GONE };
 enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
                              enum outbox_state *ret, struct error *e);

@@ -5,31 +5,59 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TOKEN_FILE_MAX 8192
+
+/* Appends all that is left and closes. 0, or what went wrong. */
+static int read_and_close(int fd, struct buf *b)
+{
+    char chunk[4096];
+    ssize_t n;
+    int bad = 0;
+    while (!bad && (n = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (n < 0)
+            bad = errno == EINTR ? 0 : errno;
+        else if (buf_add(b, chunk, (size_t)n))
+            bad = (size_t)n > b->max_bytes - b->len ? EFBIG : ENOMEM;
+    }
+    close(fd);
+    return bad;
+}
 
 enum error_kind file_read(const char *path, struct buf *b, struct error *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set(e, ERROR_LOCAL, "cannot open %s: %s", path, strerror(errno));
-    char chunk[4096];
-    ssize_t n;
-    int bad = 0;
-    while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            bad = errno;
-        else if (buf_add(b, chunk, (size_t)n))
-            bad = EFBIG;
-        if (bad)
-            break;
-    }
-    close(fd);
+    int bad = read_and_close(fd, b);
+    if (bad)
+        error_set(e, ERROR_LOCAL, "cannot read %s: %s", path, strerror(bad));
     errno = bad;
-    return bad ? error_set(e, ERROR_LOCAL, "cannot read %s: %s", path, strerror(bad)) : ERROR_NONE;
+    return bad ? ERROR_LOCAL : ERROR_NONE;
+}
+
+enum error_kind file_read_regular(const char *path, struct buf *b, struct error *e)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int bad = fd < 0 ? errno : 0;
+    /* What a link or a socket makes open() say differs from system to system. */
+    int known = fd < 0 ? lstat(path, &info) : fstat(fd, &info);
+    if (known == 0 && !S_ISREG(info.st_mode)) {
+        if (fd >= 0)
+            close(fd);
+        return error_set(e, ERROR_BAD_DATA, "%s is no regular file", path);
+    }
+    if (fd >= 0)
+        bad = read_and_close(fd, b);
+    if (bad == EFBIG)
+        error_set(e, ERROR_BAD_DATA, "%s is larger than %zu bytes", path, b->max_bytes);
+    else if (bad)
+        error_set(e, ERROR_LOCAL, "cannot read %s: %s", path, strerror(bad));
+    errno = bad;
+    return bad == EFBIG ? ERROR_BAD_DATA : bad ? ERROR_LOCAL : ERROR_NONE;
 }
 
 enum error_kind file_read_token(const char *path, struct buf *b, struct error *e)
@@ -67,6 +95,23 @@ static int write_all(int fd, struct span bytes)
             return -1;
     }
     return 0;
+}
+
+int file_write_durably(int fd, struct span bytes)
+{
+    return write_all(fd, bytes) || fsync(fd) ? -1 : 0;
+}
+
+int file_add_directory(struct buf *b, const char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    return len ? buf_add(b, path, len) : buf_add_char(b, '.');
 }
 
 /* Closes, too; errno says what went wrong first. */

@@ -15,6 +15,11 @@
  * than the buffer's maximum). errno is kept for the caller. */
 enum error_kind file_read(const char *path, struct buf *b, struct error *e);
 
+/* As file_read() for files found in a place where anything may lie: no symbolic link is followed
+ * and no FIFO waited for. ERROR_BAD_DATA: it is no regular file, or too large for `b`; ERROR_LOCAL:
+ * it cannot be read this time (errno is kept; ENOENT: it is not there). */
+enum error_kind file_read_regular(const char *path, struct buf *b, struct error *e);
+
 /* The first line of a file with a secret in it, without its line end, appended to `b`: at least
  * one byte, printable ASCII without space. ERROR_LOCAL never shows the secret. */
 enum error_kind file_read_token(const char *path, struct buf *b, struct error *e);
@@ -22,6 +27,12 @@ enum error_kind file_read_token(const char *path, struct buf *b, struct error *e
 /* Makes `path`, which must not be there yet (mode 0600), holding `bytes`, on disk. On failure
  * nothing is left of it. ERROR_LOCAL names the path and the reason; errno is kept. */
 enum error_kind file_write_new(const char *path, struct span bytes, struct error *e);
+
+/* Writes everything and puts it on disk. 0, or -1 with errno. */
+int file_write_durably(int fd, struct span bytes);
+
+/* Appends the directory part of `path`: "." and "/" where it has none. 0, or -1 (buffer full). */
+int file_add_directory(struct buf *b, const char *path);
 
 /* Puts what was made, renamed or removed in a directory on disk. ERROR_LOCAL; errno is kept. */
 enum error_kind file_sync_directory(const char *path, struct error *e);

@@ -42,8 +42,7 @@ static int hex_value(char c)
     return -1;
 }
 
-/* 1: decoded, 0: broken escape (what was appended is taken back), -1: buffer full. */
-static int add_decoded(struct buf *b, struct span s)
+int form_add_decoded(struct buf *b, struct span s)
 {
     size_t before = b->len;
     for (size_t i = 0; i < s.len; i++) {
@@ -76,7 +75,7 @@ static bool key_matches(struct span encoded, const char *key)
         return false; /* without work: a body can be five million keys */
     struct buf decoded;
     buf_init(&decoded, 3 * len);
-    bool same = add_decoded(&decoded, encoded) == 1 &&
+    bool same = form_add_decoded(&decoded, encoded) == 1 &&
                 span_equal((struct span){decoded.data, decoded.len}, span_of(key));
     buf_release(&decoded);
     return same;
@@ -98,7 +97,7 @@ int form_find(struct span encoded, const char *key, struct buf *b)
             continue;
         if (!equals)
             return 1;
-        int r = add_decoded(b, (struct span){equals + 1, len - name.len - 1});
+        int r = form_add_decoded(b, (struct span){equals + 1, len - name.len - 1});
         if (r != 0)
             return r;
     }

@@ -17,6 +17,10 @@ int form_add_encoded(struct buf *b, struct span value);
 /* Appends `key=encoded value`, with '&' before it unless the buffer is empty or ends in '?'. */
 int form_add_pair(struct buf *b, const char *key, struct span value);
 
+/* Appends the decoded `encoded`. 1: done, 0: broken % escape, -1: buffer full; in both cases
+ * nothing is appended. */
+int form_add_decoded(struct buf *b, struct span encoded);
+
 /* Looks for `key` in an encoded text; its decoded value (raw bytes) is appended to `b`.
  * 1: found, 0: not there, -1: buffer full. */
 int form_find(struct span encoded, const char *key, struct buf *b);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/outbox_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+
+#define STORE_TRIES 8 /* a cleaner may take a new file before its writer holds it, so not often */
+
+void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const char *part,
+                     const char *name)
+{
+    snprintf(ret, OUTBOX_PATH_SIZE, "%s/%s%s%s", o->directory.data, part, *name ? "/" : "", name);
+}
+
+void outbox_dir_name(char ret[OUTBOX_NAME_MAX], uint64_t number, const char *suffix)
+{
+    snprintf(ret, OUTBOX_NAME_MAX, "%0*" PRIu64 "%s", OUTBOX_DIGITS, number, suffix);
+}
+
+const char *outbox_dir_number(const char *name, uint64_t *ret)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < OUTBOX_DIGITS; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return NULL;
+        unsigned digit = (unsigned)(name[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return NULL;
+        value = value * 10 + digit;
+    }
+    *ret = value;
+    return value ? name + OUTBOX_DIGITS : NULL;
+}
+
+static enum error_kind each_in(const char *path, outbox_each *each, void *context, struct error *e)
+{
+    DIR *d = opendir(path);
+    if (!d)
+        return error_set(e, ERROR_LOCAL, "cannot look into %s: %s", path, strerror(errno));
+    enum error_kind kind = ERROR_NONE;
+    const struct dirent *entry;
+    while ((errno = 0, entry = readdir(d)) != NULL && !kind) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            kind = each(context, entry->d_name, e);
+    }
+    if (!entry && errno)
+        kind = error_set(e, ERROR_LOCAL, "cannot look into %s: %s", path, strerror(errno));
+    closedir(d);
+    return kind;
+}
+
+enum error_kind outbox_dir_each(const struct outbox *o, const char *part, outbox_each *each,
+                                void *context, struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    outbox_dir_path(path, o, part, "");
+    return each_in(path, each, context, e);
+}
+
+/* --- making it -------------------------------------------------------------------------------- */
+
+static enum error_kind sync_parent(const char *path, struct error *e)
+{
+    struct buf parent;
+    buf_init(&parent, OUTBOX_PATH_SIZE);
+    enum error_kind kind = file_add_directory(&parent, path)
+                               ? error_set(e, ERROR_LOCAL, "no memory to make %s", path)
+                               : file_sync_directory(parent.data, e);
+    buf_release(&parent);
+    return kind;
+}
+
+static enum error_kind make_directory(const char *path, struct error *e)
+{
+    struct stat info;
+    if (mkdir(path, 0700) == 0) {
+        enum error_kind kind = sync_parent(path, e);
+        if (kind)
+            rmdir(path); /* or the next run would take it for one that is on disk */
+        return kind;
+    }
+    int bad = errno; /* not only EEXIST: one that is there may lie in a place that is read-only */
+    if (stat(path, &info))
+        return error_set(e, ERROR_LOCAL, "cannot make the directory %s: %s", path, strerror(bad));
+    if (!S_ISDIR(info.st_mode))
+        return error_set(e, ERROR_LOCAL, "%s is no directory, so there can be no outbox", path);
+    return ERROR_NONE;
+}
+
+static enum error_kind make_with_parents(const char *directory, struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s", directory);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        enum error_kind kind = make_directory(path, e);
+        *slash = '/';
+        if (kind)
+            return kind;
+    }
+    return make_directory(path, e);
+}
+
+static const char *const parts[] = {"tmp", "failed", "new"};
+
+static enum error_kind refuse_foreign(void *context, const char *name, struct error *e)
+{
+    const struct outbox *o = context;
+    if (strcmp(name, "lock") == 0)
+        return ERROR_NONE;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (strcmp(name, parts[i]) == 0)
+            return ERROR_NONE;
+    }
+    return error_set(e, ERROR_LOCAL,
+                     "%s is no outbox, it has \"%.60s\" in it: name a new or an empty directory",
+                     o->directory.data, name);
+}
+
+enum error_kind outbox_dir_make(const struct outbox *o, struct error *e)
+{
+    const char *directory = o->directory.data;
+    enum error_kind kind = make_with_parents(directory, e);
+    struct outbox seen = {.directory = o->directory};
+    if (!kind)
+        kind = each_in(directory, refuse_foreign, &seen, e);
+    for (size_t i = 0; !kind && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char path[OUTBOX_PATH_SIZE];
+        outbox_dir_path(path, o, parts[i], "");
+        kind = make_directory(path, e);
+    }
+    /* Another process may have made them and not come to this yet. */
+    if (!kind)
+        kind = file_sync_directory(directory, e);
+    if (!kind)
+        (void)sync_parent(directory, NULL); /* it need not be ours to read */
+    return kind;
+}
+
+/* --- files that come into it ------------------------------------------------------------------ */
+
+static int lock_fd(int fd, int how)
+{
+    int r;
+    do
+        r = flock(fd, how);
+    while (r && errno == EINTR);
+    return r;
+}
+
+/* *ret_fd holds the file; -1 on failure, with nothing left of it. */
+static enum error_kind write_temporary(const struct outbox *o, struct span bytes,
+                                       char ret_path[OUTBOX_PATH_SIZE], int *ret_fd,
+                                       struct error *e)
+{
+    char name[OUTBOX_KEY_LEN + 1];
+    *ret_fd = -1;
+    enum error_kind kind = outbox_make_key(name, e);
+    if (kind)
+        return kind;
+    outbox_dir_path(ret_path, o, "tmp", name);
+    int fd = open(ret_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(e, ERROR_LOCAL, "cannot make %s: %s", ret_path, strerror(errno));
+    if (lock_fd(fd, LOCK_EX) == 0 && file_write_durably(fd, bytes) == 0) {
+        *ret_fd = fd;
+        return ERROR_NONE;
+    }
+    error_set(e, ERROR_LOCAL, "cannot write %s: %s", ret_path, strerror(errno));
+    unlink(ret_path);
+    close(fd);
+    return ERROR_LOCAL;
+}
+
+enum error_kind outbox_dir_store(const struct outbox *o, struct span bytes, outbox_put *put,
+                                 void *context, struct error *e)
+{
+    enum error_kind kind = ERROR_NONE;
+    bool vanished = true;
+    for (int i = 0; vanished && i < STORE_TRIES; i++) {
+        char path[OUTBOX_PATH_SIZE];
+        int fd;
+        kind = write_temporary(o, bytes, path, &fd, e);
+        if (kind)
+            return kind;
+        vanished = false;
+        kind = put(context, path, &vanished, e);
+        unlink(path);
+        close(fd);
+    }
+    return kind;
+}
+
+static enum error_kind put_over(void *context, const char *path, bool *ret_vanished,
+                                struct error *e)
+{
+    const char *target = context;
+    if (rename(path, target) == 0)
+        return ERROR_NONE;
+    *ret_vanished = errno == ENOENT;
+    return error_set(e, ERROR_LOCAL, "cannot make %s: %s", target, strerror(errno));
+}
+
+enum error_kind outbox_dir_replace(const struct outbox *o, const char *part, const char *name,
+                                   struct span bytes, struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE], directory[OUTBOX_PATH_SIZE];
+    outbox_dir_path(path, o, part, name);
+    outbox_dir_path(directory, o, part, "");
+    enum error_kind kind = outbox_dir_store(o, bytes, put_over, path, e);
+    return kind ? kind : file_sync_directory(directory, e);
+}
+
+/* --- cleaning up ------------------------------------------------------------------------------ */
+
+/* A file that nobody holds has no writer any more. What cannot be opened is left alone. */
+static enum error_kind clean_temporary(void *context, const char *name, struct error *e)
+{
+    (void)e;
+    char path[OUTBOX_PATH_SIZE];
+    if (strlen(name) >= OUTBOX_NAME_MAX)
+        return ERROR_NONE;
+    outbox_dir_path(path, context, "tmp", name);
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return ERROR_NONE;
+    if (lock_fd(fd, LOCK_EX | LOCK_NB) == 0)
+        unlink(path);
+    close(fd);
+    return ERROR_NONE;
+}
+
+static enum error_kind clean_try(void *context, const char *name, struct error *e)
+{
+    (void)e;
+    uint64_t number;
+    struct stat info;
+    const char *rest = outbox_dir_number(name, &number);
+    if (!rest || strcmp(rest, ".try") != 0)
+        return ERROR_NONE;
+    char line_name[OUTBOX_NAME_MAX], path[OUTBOX_PATH_SIZE];
+    outbox_dir_name(line_name, number, "");
+    outbox_dir_path(path, context, "new", line_name);
+    if (lstat(path, &info) == 0 || errno != ENOENT)
+        return ERROR_NONE;
+    outbox_dir_path(path, context, "new", name);
+    unlink(path);
+    return ERROR_NONE;
+}
+
+enum error_kind outbox_dir_clean(struct outbox *o, struct error *e)
+{
+    enum error_kind kind = outbox_dir_each(o, "tmp", clean_temporary, o, e);
+    return kind ? kind : outbox_dir_each(o, "new", clean_try, o, e);
+}
