@@ -49,6 +49,16 @@ assert_eq "$(curl -sS "$URL/get?channel=page&limit=3" | jq -c 'map(.content)')" 
 assert_eq "$(curl -sS "$URL/get?channel=page&limit=5000" | jq length)" 1000
 assert_eq "$(curl -sS "$URL/get?channel=page" | jq length)" 1200
 
+test_case "the newest id of the channel comes with every reply, also with an empty one"
+last_id() { curl -sS -D - -o /dev/null "$URL$1" | tr -d '\r' | sed -n 's/^Chancat-Last-Id: //p'; }
+newest=$(curl -sS "$URL/past?channel=page&count=1" | jq '.[0].id')
+for target in '/get?channel=page&limit=1' "/get?channel=page&last=$newest&wait=1" \
+    '/past?channel=page&count=1&before=5' '/get?channel=page&last=99999999'; do
+    assert_eq "$(last_id "$target")" "$newest" "Chancat-Last-Id of $target"
+done
+assert_eq "$(last_id '/get?channel=none')" 0
+assert_eq "$(last_id '/get?channel=')" '' 'Chancat-Last-Id of an error'
+
 test_case "wrong numbers are told"
 for query in wait=x wait=-1 limit=0 limit=x last=x; do
     assert_eq "$(curl -sS -o reply -w '%{http_code}' "$URL/get?channel=t&$query")" 400 "$query"
