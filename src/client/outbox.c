@@ -418,6 +418,8 @@ enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *re
         if (kind == ERROR_LOCAL && !missing)
             return kind;
         o->next++;
+        if (kind)
+            forget(o, number);
         if (missing)
             continue;
         *ret_found = !kind;
