@@ -75,6 +75,19 @@ static void expect(int64_t id, uint64_t fingerprint)
     assert_false(scratch_has("c.tmp"));
 }
 
+static int warnings;
+
+static void count_warning(void *context)
+{
+    (void)context;
+    warnings++;
+}
+
+static void ignore(void *context)
+{
+    (void)context;
+}
+
 static void save(int64_t id, uint64_t fingerprint)
 {
     struct cursor c;
@@ -225,6 +238,12 @@ static void without_a_good_file_no_run_starts(void **state)
     scratch_write("c", span_of("x"));
     assert_int_equal(open_as(&c, "c", "http://h", "other"), ERROR_USAGE);
     cursor_close(&c);
+    log_set_guard(count_warning, ignore, NULL);
+    log_set_level(LOG_NORMAL);
+    expect(1, 1);
+    log_set_level(LOG_QUIET);
+    log_set_guard(NULL, NULL, NULL);
+    assert_int_equal(warnings, 1);
 }
 
 static void a_second_run_is_refused(void **state)
