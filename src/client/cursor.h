@@ -17,8 +17,11 @@
  * empty.
  *
  * A file that is damaged is never taken for "no file": FILE.prev is used, and said so; without a
- * good one the run does not start. A FILE that is not there is a new start (FILE.prev is not
+ * good one the run does not start. A damaged FILE stays until the next save, which leaves FILE.prev
+ * as it is. A FILE that is not there is a new start (FILE.prev is not
  * looked at): removing FILE is how a person starts anew.
+ *
+ * A FILE that is a symbolic link stays one: all of this happens where it leads to.
  *
  * Owned by one thread.
  */
@@ -43,17 +46,18 @@ struct cursor {
     struct buf path, tmp, prev, directory;
     struct span server, channel; /* not owned */
     int lock_fd;                 /* -1: not open */
-    bool found;                  /* `saved` came from the file */
-    struct cursor_mark saved;    /* what is in the file now */
+    bool found;                  /* `saved` is what the file holds; false: there is no file */
+    bool damaged;                /* `saved` is what FILE.prev holds, FILE is damaged */
+    struct cursor_mark saved;
 };
 
 /*
  * Locks, reads what is there, and makes sure that a later save can work, by putting FILE.tmp
  * on disk once and removing it again. `server` is the URL without closing slashes.
  *
- *   ERROR_USAGE  the file belongs to another server or channel
- *   ERROR_LOCAL  it is damaged and so is FILE.prev; another run uses it (the lock is taken);
- *                it cannot be read or written; memory
+ *   ERROR_USAGE  the file belongs to another server or channel; FILE is no name of a file (empty,
+ * too long, closing slash) or names a directory, a FIFO or a device ERROR_LOCAL  it is damaged and
+ * so is FILE.prev; another run uses it (the lock is taken); it cannot be read or written; memory
  *
  * A damaged FILE with a good FILE.prev is warned about (log_warn). The caller calls
  * cursor_close() in any case; a zeroed struct that was never opened is fine there.
@@ -62,8 +66,9 @@ enum error_kind cursor_open(struct cursor *c, const char *path, struct span serv
                             struct span channel, struct error *e);
 void cursor_close(struct cursor *c);
 
-/* Saves durably and remembers it in c->saved. Nothing happens when `mark` is saved already.
- * ERROR_LOCAL: FILE still holds what it held before. */
+/* Saves durably and remembers it in c->saved (found is true from then on). Nothing happens when
+ * `mark` is saved already. ERROR_LOCAL: FILE still holds what it held before, and may be saved to
+ * again; if only the last step failed (putting the directory on disk), it may hold `mark`. */
 enum error_kind cursor_save(struct cursor *c, struct cursor_mark mark, struct error *e);
 
 #endif

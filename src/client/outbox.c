@@ -401,7 +401,7 @@ static enum error_kind set_aside_damaged(struct outbox *o, uint64_t number, stru
 enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *ret_found,
                             struct error *e)
 {
-    struct error own; /* the sentence goes into the .reason, so one is needed */
+    struct error own = {0}; /* the sentence goes into the .reason, so one is needed */
     e = e ? e : &own;
     *ret_found = false;
     for (;;) {
@@ -418,6 +418,8 @@ enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *re
         if (kind == ERROR_LOCAL && !missing)
             return kind;
         o->next++;
+        if (kind)
+            forget(o, number);
         if (missing)
             continue;
         *ret_found = !kind;

@@ -57,6 +57,21 @@ static void what_is_encoded_comes_back(void **state)
     buf_release(&value);
 }
 
+static void a_whole_text_is_decoded_or_nothing_is(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 4);
+    assert_int_equal(form_add_decoded(&b, span_of("a%20b+")), 1);
+    assert_buf(b, "a b ");
+    assert_int_equal(form_add_decoded(&b, span_of("x")), -1);
+    assert_buf(b, "a b ");
+    buf_clear(&b);
+    assert_int_equal(form_add_decoded(&b, span_of("ab%4")), 0);
+    assert_int_equal(b.len, 0);
+    buf_release(&b);
+}
+
 static void a_value_that_does_not_fit_is_an_error(void **state)
 {
     (void)state;
@@ -72,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_values_as_the_original_server_does),
         cmocka_unit_test(what_is_encoded_comes_back),
+        cmocka_unit_test(a_whole_text_is_decoded_or_nothing_is),
         cmocka_unit_test(a_value_that_does_not_fit_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
