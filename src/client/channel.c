@@ -7,6 +7,7 @@
 #include "client/outcome.h"
 #include "common/clock.h"
 #include "common/form.h"
+#include "common/hash.h"
 #include "common/log.h"
 
 #define TARGET_MAX     (4u * 1024 * 1024) /* a channel name of 1 MiB, encoded, fits */
@@ -19,7 +20,12 @@ struct fetch {
     struct channel_fetched *fetched;
     bool only_cursor; /* look at ids, hand nothing over */
     bool stopped;     /* the sink had enough */
+    bool checks;      /* the newest message we know must come first */
+    bool checked;     /* this fetch asked for it */
+    bool reset;       /* it did not come */
+    bool again;       /* the reply came over a new connection: a check must come first */
     int64_t elements;
+    int64_t last_id; /* of Chancat-Last-Id */
     int64_t guessed; /* highest id that an element which is no message seems to have */
 };
 
@@ -33,18 +39,50 @@ void channel_init(struct channel *c, struct http *http, struct span name)
 
 void channel_release(struct channel *c)
 {
+    message_release(&c->newest);
     scan_release(&c->scan);
     buf_release(&c->target);
     buf_release(&c->body);
 }
 
-/* FNV-1a */
-static uint64_t hash(struct span s)
+void channel_expect(struct channel *c, struct message_mark mark)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < s.len; i++)
-        h = (h ^ (unsigned char)s.data[i]) * 0x100000001b3u;
-    return h ? h : 1;
+    c->known = mark;
+    c->cursor = mark.id;
+    c->check_due = true;
+}
+
+struct message_mark channel_mark(const struct channel *c)
+{
+    return c->newest.id ? message_mark_of(&c->newest) : c->known;
+}
+
+void channel_restart(struct channel *c)
+{
+    message_release(&c->newest);
+    c->newest = (struct message){0};
+    c->known = (struct message_mark){0};
+    c->cursor = 0;
+    c->check_due = false;
+}
+
+/* Is there a message that the server must still have? */
+static bool can_check(const struct channel *c)
+{
+    return c->watches && (c->newest.id || c->known.fingerprint);
+}
+
+static int64_t known_id(const struct channel *c)
+{
+    return c->newest.id ? c->newest.id : c->known.id;
+}
+
+static void remember(struct channel *c, const struct message *m)
+{
+    if (!c->watches)
+        return;
+    message_release(&c->newest);
+    c->newest = message_share(m);
 }
 
 /* Says once that an element was passed over. The cursor stays: an id in bytes that are no message
@@ -57,7 +95,7 @@ static void pass_over(struct fetch *f, struct span element, const struct error *
         return;
     if (id > f->guessed)
         f->guessed = id;
-    uint64_t mark = hash(element);
+    uint64_t mark = hash_add(HASH_START, element) | 1;
     for (unsigned i = 0; i < CHANNEL_BAD_REMEMBER; i++) {
         if (c->bad[i] == mark)
             return;
@@ -67,6 +105,18 @@ static void pass_over(struct fetch *f, struct span element, const struct error *
         log_warn("message %" PRId64 " is passed over: %s", id, why->text);
     else
         log_warn("a message after %" PRId64 " is passed over: %s", c->cursor, why->text);
+}
+
+/* In a check: is this the message that must come first? False: it is not there any more. */
+static bool check(struct fetch *f, const struct message *m)
+{
+    struct channel *c = f->channel;
+    if (m->id < known_id(c))
+        return true;
+    struct message_mark known = channel_mark(c), now = message_mark_of(m);
+    f->reset = now.id != known.id || now.fingerprint != known.fingerprint;
+    f->checks = false; /* done */
+    return !f->reset;
 }
 
 static bool on_element(void *context, struct span element)
@@ -80,12 +130,18 @@ static bool on_element(void *context, struct span element)
         pass_over(f, element, &why);
         return true;
     }
+    if (f->checks && !check(f, &m)) {
+        message_release(&m);
+        return false;
+    }
     if (m.id > c->cursor && !f->only_cursor) {
         f->stopped = !f->sink->on_message(f->sink->context, &m);
         f->fetched->handed_over += !f->stopped;
     }
-    if (m.id > c->cursor && !f->stopped)
+    if (m.id > c->cursor && !f->stopped) {
         c->cursor = m.id;
+        remember(c, &m);
+    }
     message_release(&m);
     return !f->stopped;
 }
@@ -94,6 +150,10 @@ static bool on_body(void *context, const struct http_reply *reply, struct span p
 {
     struct fetch *f = context;
     struct channel *c = f->channel;
+    if (reply->status == 200 && reply->reconnected && can_check(c) && !f->checked) {
+        f->again = true;
+        return false;
+    }
     if (reply->status == 200)
         return scan_feed(&c->scan, piece, on_element, f);
     if (c->body.len < ERROR_BODY_MAX && buf_add(&c->body, piece.data, piece.len))
@@ -126,6 +186,22 @@ static bool has_feature(const char *list, const char *name)
     return false;
 }
 
+/* Of a whole reply only: one that lost its header says nothing about what the server can. */
+static void note_features(struct channel *c, const struct http_reply *reply)
+{
+    c->can_wait = has_feature(reply->features, "wait");
+    c->can_limit = has_feature(reply->features, "limit");
+    c->can_keys = has_feature(reply->features, "keys");
+}
+
+static enum error_kind tell_reset(const struct channel *c, struct error *e)
+{
+    return error_set(e, ERROR_RESET,
+                     "the server's history was reset: it does not have message %" PRId64
+                     " as we know it any more",
+                     known_id(c));
+}
+
 /* Fetches c->target. */
 static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *e)
 {
@@ -137,6 +213,7 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
         .target = c->target.data,
         .silence_ms = silence_ms,
         .deadline = f->sink->deadline,
+        .grace_ms = f->sink->grace_ms,
         .watch_fd = f->sink->watch_fd,
         .on_body = on_body,
         .on_flush = on_flush,
@@ -147,10 +224,11 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     http_perform(c->http, &request, &reply);
     log_info("GET %s: status %ld, %" PRId64 " messages", c->target.data, reply.status, f->elements);
     f->fetched->retry_after_ms = reply.retry_after_ms;
-    if (reply.status == 200) {
-        c->can_wait = has_feature(reply.features, "wait");
-        c->can_limit = has_feature(reply.features, "limit");
-    }
+    f->last_id = reply.last_id;
+    if (f->again)
+        return ERROR_NONE;
+    if (f->reset)
+        return tell_reset(c, e);
     if (c->scan.state == SCAN_BROKEN)
         return error_set(e, ERROR_BAD_DATA, "the server's reply is not a JSON array of messages");
     if (f->stopped || reply.end == HTTP_INTERRUPTED || reply.end == HTTP_ABORTED)
@@ -160,7 +238,8 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
         return kind;
     if (c->scan.state != SCAN_END)
         return error_set(e, ERROR_BAD_DATA, "the server's reply ends in the middle");
-    return ERROR_NONE;
+    note_features(c, &reply);
+    return f->checks ? tell_reset(c, e) : ERROR_NONE;
 }
 
 static enum error_kind start_target(struct channel *c, const char *path, struct error *e)
@@ -184,26 +263,136 @@ enum error_kind channel_fetch_past(struct channel *c, int64_t count,
     return fetch(&f, CHANNEL_SILENCE_MS, e);
 }
 
+/* Makes the target of a fetch; a check asks for the newest message we know once more. */
+static enum error_kind fetch_after(struct fetch *f, int64_t wait_s, struct error *e)
+{
+    struct channel *c = f->channel;
+    bool limit = c->can_limit;
+    int64_t wait = c->can_wait && !f->checks ? wait_s : 0;
+    int64_t after = f->checks ? known_id(c) - 1 : c->cursor, before = c->cursor;
+    f->checked = f->checks;
+    enum error_kind kind = start_target(c, "/get", e);
+    if (kind)
+        return kind;
+    if (buf_addf(&c->target, "&last=%" PRId64, after) ||
+        (limit && buf_addf(&c->target, "&limit=%d", CHANNEL_PAGE)) ||
+        (wait && buf_addf(&c->target, "&wait=%" PRId64, wait)))
+        return error_set(e, ERROR_LOCAL, "no memory for a request");
+    kind = fetch(f, CHANNEL_SILENCE_MS + wait * 1000, e);
+    bool full = kind == ERROR_NONE && limit && f->elements >= CHANNEL_PAGE;
+    if (full && c->cursor == before && f->guessed > before)
+        c->cursor = f->guessed; /* a page without one message would come for ever */
+    f->fetched->more = full && c->cursor > before;
+    f->fetched->checked = f->checked;
+    return kind;
+}
+
+/* Must the next fetch check? */
+static bool check_is_due(const struct fetch *f, enum error_kind kind)
+{
+    const struct channel *c = f->channel;
+    if (kind == ERROR_STOPPED || f->stopped)
+        return c->check_due;
+    if (kind)
+        return true; /* who knows what answers next time */
+    if (f->last_id >= 0)
+        return f->last_id < known_id(c);
+    return !c->can_wait && !f->checked && f->elements == 0;
+}
+
 enum error_kind channel_fetch(struct channel *c, int64_t wait_s, const struct channel_sink *sink,
                               struct channel_fetched *ret, struct error *e)
 {
     struct fetch f = {.channel = c, .sink = sink, .fetched = ret};
-    bool limit = c->can_limit;
-    int64_t wait = c->can_wait ? wait_s : 0;
-    enum error_kind kind = start_target(c, "/get", e);
+    f.checks = c->check_due && can_check(c);
+    enum error_kind kind = fetch_after(&f, wait_s, e);
+    if (f.again) {
+        f = (struct fetch){.channel = c, .sink = sink, .fetched = ret, .checks = true};
+        kind = fetch_after(&f, wait_s, e);
+    }
+    c->check_due = check_is_due(&f, kind);
+    return kind;
+}
+
+/* What a look for one message, or for none, needs of a sink. */
+struct look {
+    struct span sender, content;
+    struct message found;
+};
+
+static bool look_at(void *context, const struct message *m)
+{
+    struct look *look = context;
+    if (!message_is_ours(m, look->sender, look->content))
+        return true;
+    look->found = message_share(m);
+    return false;
+}
+
+static bool look_on(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static bool look_undisturbed(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static struct channel_sink sink_of(struct look *look, int64_t grace_ms)
+{
+    return (struct channel_sink){
+        .on_message = look_at,
+        .on_flush = look_on,
+        .interrupt = look_undisturbed,
+        .deadline = CLOCK_NEVER,
+        .grace_ms = grace_ms,
+        .watch_fd = -1,
+        .context = look,
+    };
+}
+
+enum error_kind channel_probe(struct channel *c, struct span name, int64_t *ret_newest,
+                              int64_t *ret_retry_after_ms, struct error *e)
+{
+    struct look none = {0};
+    struct channel_sink sink = sink_of(&none, 0);
+    struct channel_fetched fetched = {.retry_after_ms = -1};
+    struct fetch f = {.channel = c, .sink = &sink, .fetched = &fetched, .only_cursor = true};
+    c->name = name;
+    c->cursor = 0;
+    *ret_newest = *ret_retry_after_ms = -1;
+    enum error_kind kind = start_target(c, "/past", e);
+    if (!kind && buf_addf(&c->target, "&count=1"))
+        kind = error_set(e, ERROR_LOCAL, "no memory for a request");
+    if (!kind)
+        kind = fetch(&f, CHANNEL_SILENCE_MS, e);
+    *ret_retry_after_ms = fetched.retry_after_ms;
     if (kind)
         return kind;
-    if (buf_addf(&c->target, "&last=%" PRId64, c->cursor) ||
-        (limit && buf_addf(&c->target, "&limit=%d", CHANNEL_PAGE)) ||
-        (wait && buf_addf(&c->target, "&wait=%" PRId64, wait)))
-        return error_set(e, ERROR_LOCAL, "no memory for a request");
-    int64_t before = c->cursor;
-    kind = fetch(&f, CHANNEL_SILENCE_MS + wait * 1000, e);
-    bool full = kind == ERROR_NONE && limit && f.elements >= CHANNEL_PAGE;
-    if (full && c->cursor == before && f.guessed > before)
-        c->cursor = f.guessed; /* a page without one message would come for ever */
-    ret->more = full && c->cursor > before;
-    return kind;
+    *ret_newest = c->cursor > f.guessed ? c->cursor : f.guessed;
+    if (f.elements && *ret_newest == 0)
+        *ret_newest = -1; /* there is one, but no message and without an id */
+    return ERROR_NONE;
+}
+
+enum error_kind channel_look(struct channel *c, struct span name, int64_t after, struct span sender,
+                             struct span content, int64_t grace_ms, struct message *ret_found,
+                             struct error *e)
+{
+    struct look look = {.sender = sender, .content = content};
+    struct channel_sink sink = sink_of(&look, grace_ms);
+    struct channel_fetched fetched;
+    enum error_kind kind;
+    c->name = name;
+    c->cursor = after;
+    do
+        kind = channel_fetch(c, 0, &sink, &fetched, e);
+    while (!kind && fetched.more);
+    *ret_found = look.found;
+    return look.found.fields ? ERROR_NONE : kind;
 }
 
 static bool on_post_body(void *context, const struct http_reply *reply, struct span piece)
@@ -214,7 +403,7 @@ static bool on_post_body(void *context, const struct http_reply *reply, struct s
 }
 
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, struct message *ret_stored,
+                             struct span content, const char *key, struct message *ret_stored,
                              int64_t *ret_retry_after_ms, struct error *e)
 {
     struct buf form;
@@ -230,6 +419,7 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         .target = "/send",
         .post = true,
         .body = {form.data, form.len},
+        .idempotency_key = key,
         .silence_ms = CHANNEL_SILENCE_MS,
         .deadline = CLOCK_NEVER,
         .grace_ms = CHANNEL_GRACE_MS,

@@ -3,11 +3,20 @@
  * channel: what the API means: fetch what is new since the cursor, post a message.
  *
  * One struct channel belongs to one thread and uses that thread's connection.
- * chancatd's extras (`wait`, `limit`) are used once a reply has announced them.
+ * chancatd's extras (`wait`, `limit`, `keys`) are used once a reply has announced them.
  *
  * Every message is handed over once: what is not above the cursor is passed over, and the cursor
  * follows what was handed over, so that a reply that was cut is taken up after its last whole
  * message. An element that is no message is reported once on stderr and passed over.
+ *
+ * A server whose database was emptied, restored or replaced would keep a follower waiting for ids
+ * that never come. So a channel that watches (`watches`) remembers the newest message handed
+ * over, and a fetch now and then asks for it once more, together with what is newer: it must come
+ * first and unchanged, else the fetch ends with ERROR_RESET and nothing is handed over. That is
+ * done at the first fetch after channel_expect(), after a failure, when the reply came over
+ * a new connection (then the reply is thrown away and asked for again), after each empty
+ * reply of a server without `wait`, and when the server says that the channel's newest id is
+ * below ours (header Chancat-Last-Id).
  */
 #ifndef CHANCAT_CHANNEL_H
 #define CHANCAT_CHANNEL_H
@@ -32,7 +41,11 @@ struct channel {
     struct http *http; /* not owned */
     struct span name;  /* not owned */
     int64_t cursor;    /* id of the newest message handed over; 0: none */
-    bool can_wait, can_limit;
+    bool can_wait, can_limit, can_keys;
+    bool watches;              /* notices a reset */
+    bool check_due;            /* the next fetch asks for the newest message once more */
+    struct message newest;     /* handed over; empty: none yet, or it does not watch */
+    struct message_mark known; /* what the server must still have; id 0: nothing */
     struct scan scan;
     struct buf target; /* of the request in work */
     struct buf body;   /* of the request or, on errors, of the reply */
@@ -46,18 +59,29 @@ struct channel_sink {
     bool (*on_flush)(void *context);                            /* see http.h */
     bool (*interrupt)(void *context);                           /* see http.h */
     int64_t deadline; /* clock_now_ms() at which a request is cut short */
+    int64_t grace_ms; /* how long a signal lets the request go on */
     int watch_fd;
     void *context;
 };
 
 struct channel_fetched {
     bool more;              /* the page was full: ask again at once */
+    bool checked;           /* the newest message was asked for once more: no reply was held */
     int64_t handed_over;    /* messages */
     int64_t retry_after_ms; /* -1: not sent */
 };
 
 void channel_init(struct channel *c, struct http *http, struct span name);
 void channel_release(struct channel *c);
+
+/* Go on after this message, which the server must still have if its fingerprint is known. */
+void channel_expect(struct channel *c, struct message_mark mark);
+
+/* The newest message handed over, or what channel_expect() was told; id 0: none. */
+struct message_mark channel_mark(const struct channel *c);
+
+/* Forgets all about earlier messages: the cursor is 0 again. */
+void channel_restart(struct channel *c);
 
 /* The newest `count` messages (0: none, but the cursor is put behind what is there).
  * ERROR_NONE, ERROR_STOPPED, ERROR_UNREACHABLE, ERROR_BAD_DATA (no array of messages),
@@ -67,13 +91,26 @@ enum error_kind channel_fetch_past(struct channel *c, int64_t count,
                                    struct error *e);
 
 /* What is newer than the cursor. With wait_s > 0 and a server that can, the reply is held until
- * there is something or wait_s have passed. Kinds as above. */
+ * there is something or wait_s have passed. Kinds as above, and ERROR_RESET. */
 enum error_kind channel_fetch(struct channel *c, int64_t wait_s, const struct channel_sink *sink,
                               struct channel_fetched *ret, struct error *e);
 
-/* Sends one message; kinds as outcome_of_post(), and ERROR_LOCAL. */
+/* The id of the newest message of channel `name` (0: it is empty, -1: it cannot be told), and what
+ * the server can. Kinds as channel_fetch_past(). */
+enum error_kind channel_probe(struct channel *c, struct span name, int64_t *ret_newest,
+                              int64_t *ret_retry_after_ms, struct error *e);
+
+/* The first message of channel `name` with an id above `after` that is ours, as
+ * message_is_ours() says; *ret_found is empty when the whole look found none. A signal lets it go
+ * on for grace_ms. Kinds as channel_fetch_past(). The caller releases *ret_found. */
+enum error_kind channel_look(struct channel *c, struct span name, int64_t after, struct span sender,
+                             struct span content, int64_t grace_ms, struct message *ret_found,
+                             struct error *e);
+
+/* Sends one message; kinds as outcome_of_post(), and ERROR_LOCAL. `key` (NULL: none) is its
+ * idempotency key. */
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, struct message *ret_stored,
+                             struct span content, const char *key, struct message *ret_stored,
                              int64_t *ret_retry_after_ms, struct error *e);
 
 #endif

@@ -23,7 +23,7 @@
 
 /* --- the line --------------------------------------------------------------------------------- */
 
-static int make_line(struct buf *b, const struct cursor *c, struct cursor_mark mark)
+static int make_line(struct buf *b, const struct cursor *c, struct message_mark mark)
 {
     if (buf_addf(b, VERSION " %" PRId64 " %016" PRIx64 " ", mark.id, mark.fingerprint) ||
         form_add_encoded(b, c->server) || buf_add_char(b, ' ') || form_add_encoded(b, c->channel) ||
@@ -71,12 +71,12 @@ static enum error_kind belongs_elsewhere(const struct cursor *c, struct span ser
 }
 
 /* ERROR_BAD_DATA: e says what is wrong, as "it ...". */
-static enum error_kind parse(const struct cursor *c, struct span file, struct cursor_mark *ret,
+static enum error_kind parse(const struct cursor *c, struct span file, struct message_mark *ret,
                              struct error *e)
 {
     struct span fields[4], rest;
     struct buf ours;
-    struct cursor_mark mark;
+    struct message_mark mark;
     const char *fault = record_read(file, VERSION, fields, 4, &rest);
     if (!fault && rest.len)
         fault = "it has more than one line";
@@ -101,7 +101,7 @@ static enum error_kind parse(const struct cursor *c, struct span file, struct cu
 }
 
 /* ERROR_BAD_DATA as parse(); *ret_missing: with ERROR_LOCAL, there is no such file. */
-static enum error_kind read_mark(const struct cursor *c, const char *path, struct cursor_mark *ret,
+static enum error_kind read_mark(const struct cursor *c, const char *path, struct message_mark *ret,
                                  bool *ret_missing, struct error *e)
 {
     struct buf file;
@@ -207,7 +207,7 @@ static enum error_kind load(struct cursor *c, struct error *e)
                                   : error_set(e, kind, "%s", own.text);
 }
 
-static enum error_kind write_tmp(struct cursor *c, struct cursor_mark mark, struct error *e)
+static enum error_kind write_tmp(struct cursor *c, struct message_mark mark, struct error *e)
 {
     struct buf line;
     buf_init(&line, FILE_MAX);
@@ -261,7 +261,7 @@ static void keep_previous(const struct cursor *c)
     (void)!link(c->path.data, c->prev.data);
 }
 
-enum error_kind cursor_save(struct cursor *c, struct cursor_mark mark, struct error *e)
+enum error_kind cursor_save(struct cursor *c, struct message_mark mark, struct error *e)
 {
     if (c->found && !c->damaged && mark.id == c->saved.id &&
         mark.fingerprint == c->saved.fingerprint)

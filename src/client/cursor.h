@@ -18,8 +18,8 @@
  *
  * A file that is damaged is never taken for "no file": FILE.prev is used, and said so; without a
  * good one the run does not start. A damaged FILE stays until the next save, which leaves FILE.prev
- * as it is. A FILE that is not there is a new start (FILE.prev is not
- * looked at): removing FILE is how a person starts anew.
+ * as it is. A FILE that is not there is a new start (FILE.prev is not looked at): removing FILE is
+ * how a person starts anew.
  *
  * A FILE that is a symbolic link stays one: all of this happens where it leads to.
  *
@@ -33,14 +33,10 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/message.h"
 #include "common/text.h"
 
 #define CURSOR_PATH_MAX 4000 /* bytes of FILE's name */
-
-struct cursor_mark {
-    int64_t id;
-    uint64_t fingerprint; /* message_fingerprint(), or 0 */
-};
 
 struct cursor {
     struct buf path, tmp, prev, directory;
@@ -48,16 +44,16 @@ struct cursor {
     int lock_fd;                 /* -1: not open */
     bool found;                  /* `saved` is what the file holds; false: there is no file */
     bool damaged;                /* `saved` is what FILE.prev holds, FILE is damaged */
-    struct cursor_mark saved;
+    struct message_mark saved;
 };
 
 /*
  * Locks, reads what is there, and makes sure that a later save can work, by putting FILE.tmp
  * on disk once and removing it again. `server` is the URL without closing slashes.
  *
- *   ERROR_USAGE  the file belongs to another server or channel; FILE is no name of a file (empty,
- * too long, closing slash) or names a directory, a FIFO or a device ERROR_LOCAL  it is damaged and
- * so is FILE.prev; another run uses it (the lock is taken); it cannot be read or written; memory
+ * ERROR_USAGE: the file belongs to another server or channel; FILE is no name of a file (empty,
+ * too long, closing slash) or names a directory, a FIFO or a device. ERROR_LOCAL: it is damaged and
+ * so is FILE.prev; another run uses it (the lock is taken); it cannot be read or written; memory.
  *
  * A damaged FILE with a good FILE.prev is warned about (log_warn). The caller calls
  * cursor_close() in any case; a zeroed struct that was never opened is fine there.
@@ -69,6 +65,6 @@ void cursor_close(struct cursor *c);
 /* Saves durably and remembers it in c->saved (found is true from then on). Nothing happens when
  * `mark` is saved already. ERROR_LOCAL: FILE still holds what it held before, and may be saved to
  * again; if only the last step failed (putting the directory on disk), it may hold `mark`. */
-enum error_kind cursor_save(struct cursor *c, struct cursor_mark mark, struct error *e);
+enum error_kind cursor_save(struct cursor *c, struct message_mark mark, struct error *e);
 
 #endif

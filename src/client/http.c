@@ -7,19 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/number.h"
 #include "common/stop.h"
 
 #define READ_BUFFER_BYTES 131072L
-#define FEATURES_HEADER   "chancat-features:"
 
 struct http {
     CURLM *multi;
     CURL *easy;
     struct curl_slist *headers;
-    struct buf url; /* prefix, then the request's target */
+    struct curl_slist *keyed_headers; /* those, and the key of the request in work */
+    struct buf url;                   /* prefix, then the request's target */
     size_t prefix_len;
     char curl_error[CURL_ERROR_SIZE];
     /* the request in work */
@@ -66,11 +68,20 @@ static int on_seek(void *context, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_FAIL; /* never send a body twice */
 }
 
+/* What is known of the reply once its header is there. */
+static void note_reply(struct http *h)
+{
+    long connects = 0;
+    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &h->reply->status);
+    curl_easy_getinfo(h->easy, CURLINFO_NUM_CONNECTS, &connects);
+    h->reply->reconnected = connects > 0;
+}
+
 static size_t on_write(char *data, size_t size, size_t count, void *context)
 {
     struct http *h = context;
     size_t n = size * count;
-    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &h->reply->status);
+    note_reply(h);
     if (!h->request->on_body(h->request->context, h->reply, (struct span){data, n})) {
         h->aborted = true;
         return 0;
@@ -79,19 +90,38 @@ static size_t on_write(char *data, size_t size, size_t count, void *context)
     return n;
 }
 
+static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)context, (void)purpose;
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) ? CURL_SOCKOPT_ERROR
+                                                                    : CURL_SOCKOPT_OK;
+}
+
+/* The value of the header `line` if its name is `name` (with the colon), else NULL. */
+static const char *value_of(const char *line, size_t len, const char *name)
+{
+    size_t n = strlen(name);
+    return len > n && strncasecmp(line, name, n) == 0 ? line + n : NULL;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *context)
 {
     struct http *h = context;
-    size_t n = size * count, name = sizeof(FEATURES_HEADER) - 1;
+    struct http_reply *reply = h->reply;
+    size_t n = size * count;
+    const char *value, *end = data + n;
     h->last_progress_ms = clock_now_ms();
-    if (n > 5 && memcmp(data, "HTTP/", 5) == 0)
-        h->reply->features[0] = '\0'; /* only the final header counts */
-    if (n > name && strncasecmp(data, FEATURES_HEADER, name) == 0) {
-        size_t len = n - name;
-        if (len >= sizeof(h->reply->features))
-            len = sizeof(h->reply->features) - 1;
-        memcpy(h->reply->features, data + name, len);
-        h->reply->features[len] = '\0';
+    if (value_of(data, n, "HTTP/")) { /* only the final header counts */
+        reply->features[0] = '\0';
+        reply->last_id = -1;
+    }
+    if ((value = value_of(data, n, "chancat-features:"))) {
+        snprintf(reply->features, sizeof(reply->features), "%.*s", (int)(end - value), value);
+    } else if ((value = value_of(data, n, "chancat-last-id:"))) {
+        struct span number = text_trim((struct span){value, (size_t)(end - value)});
+        if (number_parse(number.data, number.len, &reply->last_id) || reply->last_id < 0)
+            reply->last_id = -1;
     }
     return n;
 }
@@ -140,7 +170,6 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
 #endif
     SET(CURLOPT_ERRORBUFFER, h->curl_error);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_HTTPHEADER, h->headers);
     SET(CURLOPT_USERAGENT, "chancat/" CHANCAT_VERSION);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_MS);
     SET(CURLOPT_MAXAGE_CONN, (long)HTTP_REUSE_S);
@@ -165,10 +194,18 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
         SET(CURLOPT_SSLCERT, c->cert_file);
     if (c->key_file)
         SET(CURLOPT_SSLKEY, c->key_file);
+    if (c->abortive)
+        SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
     if (c->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
 #undef SET
     return r;
+}
+
+/* The one header that every request has: no pause before large bodies. */
+static struct curl_slist *make_headers(void)
+{
+    return curl_slist_append(NULL, "Expect:");
 }
 
 enum error_kind http_open(const struct http_config *config, struct http **ret, struct error *e)
@@ -184,7 +221,7 @@ enum error_kind http_open(const struct http_config *config, struct http **ret, s
     h->url.max_bytes = SIZE_MAX / 2; /* targets are bounded by their makers */
     h->multi = curl_multi_init();
     h->easy = curl_easy_init();
-    h->headers = curl_slist_append(NULL, "Expect:"); /* no pause before large bodies */
+    h->headers = make_headers();
     CURLcode code = CURLE_OUT_OF_MEMORY;
     if (h->multi && h->easy && h->headers)
         code = set_options(h, config);
@@ -207,16 +244,36 @@ void http_close(struct http *h)
     curl_easy_cleanup(h->easy);
     curl_multi_cleanup(h->multi);
     curl_slist_free_all(h->headers);
+    curl_slist_free_all(h->keyed_headers);
     buf_release(&h->url);
     free(h);
 }
 
+/* The list with this request's key; NULL: no memory. */
+static struct curl_slist *add_key(struct http *h, const char *key)
+{
+    char line[160];
+    curl_slist_free_all(h->keyed_headers);
+    h->keyed_headers = make_headers();
+    snprintf(line, sizeof(line), "Idempotency-Key: %s", key);
+    if (h->keyed_headers && !curl_slist_append(h->keyed_headers, line)) {
+        curl_slist_free_all(h->keyed_headers);
+        h->keyed_headers = NULL;
+    }
+    return h->keyed_headers;
+}
+
 static bool prepare(struct http *h, const struct http_request *request)
 {
+    struct curl_slist *headers =
+        request->idempotency_key ? add_key(h, request->idempotency_key) : h->headers;
+    if (!headers)
+        return false;
     h->url.len = h->prefix_len;
     if (buf_add_str(&h->url, request->target))
         return false;
     CURLcode r = curl_easy_setopt(h->easy, CURLOPT_URL, h->url.data);
+    r = r ? r : curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, headers);
     if (request->post) {
         r = r ? r : curl_easy_setopt(h->easy, CURLOPT_POST, 1L);
         r = r ? r
@@ -310,7 +367,7 @@ static void gather(struct http *h)
     long request_bytes = 0;
     curl_off_t retry_after = 0, uploaded = 0;
     char *location = NULL;
-    curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &reply->status);
+    note_reply(h);
     curl_easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     curl_easy_getinfo(h->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     curl_easy_getinfo(h->easy, CURLINFO_RETRY_AFTER, &retry_after);
@@ -333,6 +390,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     *reply = (struct http_reply){.end = HTTP_FAILED,
                                  .code = CURLE_OUT_OF_MEMORY,
                                  .retry_after_ms = -1,
+                                 .last_id = -1,
                                  .error = "no memory for a request"};
     h->request = request;
     h->reply = reply;

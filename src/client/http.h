@@ -33,6 +33,9 @@ struct http_config {
     const char *token;
     const char *ca_file, *cert_file, *key_file;
     const char *unix_socket;
+    /* Close by reset (SO_LINGER): what the kernel has not delivered yet when we give up or die is
+     * thrown away, so that a request cannot arrive after we are gone. For sending. */
+    bool abortive;
 };
 
 enum http_end {
@@ -48,7 +51,9 @@ struct http_reply {
     int code;               /* of libcurl */
     long status;            /* 0: no status line came */
     bool left;              /* a byte of the request may have left this machine */
+    bool reconnected;       /* it went over a new connection; known when a body comes */
     int64_t retry_after_ms; /* -1: not sent */
+    int64_t last_id;        /* the header Chancat-Last-Id; -1: not sent */
     char features[128];     /* the header Chancat-Features */
     char location[256];     /* where a redirect points */
     char error[256];        /* a sentence for HTTP_FAILED and HTTP_SILENT */
@@ -57,7 +62,8 @@ struct http_reply {
 struct http_request {
     const char *target; /* path and query, put behind the URL's prefix */
     bool post;
-    struct span body; /* of a POST, form-encoded */
+    struct span body;            /* of a POST, form-encoded */
+    const char *idempotency_key; /* sent as the header of that name; NULL: none */
     int64_t silence_ms;
     int64_t deadline; /* clock_now_ms() at which it is interrupted, or CLOCK_NEVER */
     int64_t grace_ms; /* how long a signal lets the request go on (a second signal ends it) */

@@ -47,6 +47,7 @@ static enum error_kind open_connections(struct session *s, struct error *e)
     enum error_kind kind = ERROR_NONE;
     if (!o->send)
         kind = http_open(&config, &s->poll_http, e);
+    config.abortive = true;
     if (!kind && !o->receive)
         kind = http_open(&config, &s->post_http, e);
     return kind;
@@ -55,7 +56,7 @@ static enum error_kind open_connections(struct session *s, struct error *e)
 static enum error_kind open_input(struct session *s, struct input *in, struct error *e)
 {
     const struct options *o = s->options;
-    if (o->receive)
+    if (o->receive || o->flush)
         return ERROR_NONE;
     size_t max_bytes = o->json ? LINE_JSON_MAX : MESSAGE_CONTENT_MAX;
     enum error_kind kind = input_init(in, STDIN_FILENO, o->null, max_bytes, e);
@@ -65,10 +66,22 @@ static enum error_kind open_input(struct session *s, struct input *in, struct er
     return kind;
 }
 
+/* Before the first request: a run that could not save is not started. */
+static enum error_kind open_cursor(struct session *s, struct cursor *c, struct error *e)
+{
+    const struct options *o = s->options;
+    if (!o->cursor_file)
+        return ERROR_NONE;
+    s->cursor = c;
+    return cursor_open(c, o->cursor_file, options_server(o), s->channel, e);
+}
+
 static void run_mode(struct session *s, struct tally *tally)
 {
     const struct options *o = s->options;
-    if (o->terminal)
+    if (o->flush)
+        mode_flush(s, tally);
+    else if (o->terminal)
         mode_chat(s, tally);
     else if (o->receive)
         mode_receive(s, tally);
@@ -82,6 +95,7 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
                            struct error *e)
 {
     struct input in;
+    struct cursor cursor = {.lock_fd = -1};
     struct session s = {
         .options = o,
         .channel = o->channel ? span_of(o->channel) : (struct span){"", 0},
@@ -93,6 +107,8 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
     echo_init(&s.echo);
     enum error_kind kind = open_input(&s, &in, e);
     if (!kind)
+        kind = open_cursor(&s, &cursor, e);
+    if (!kind)
         kind = open_connections(&s, e);
     if (!kind)
         run_mode(&s, tally);
@@ -100,6 +116,8 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
     http_close(s.post_http);
     if (s.input)
         input_release(s.input);
+    if (s.cursor)
+        cursor_close(s.cursor);
     echo_release(&s.echo);
     return kind;
 }

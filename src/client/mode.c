@@ -19,6 +19,11 @@ void mode_send(struct session *s, struct tally *tally)
     send_run(s, tally);
 }
 
+void mode_flush(struct session *s, struct tally *tally)
+{
+    send_flush(s, tally);
+}
+
 /* The reader thread of one run. */
 struct reader {
     struct session *s;

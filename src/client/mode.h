@@ -5,6 +5,7 @@
  *
  *   mode_receive   -r   print only
  *   mode_send      -s   send only
+ *   mode_flush     --flush: send what waits in the outbox
  *   mode_duplex    both directions: the poll loop here, a reader thread beside it
  *   mode_chat      the same at a terminal, with prompts for what was not given
  */
@@ -16,6 +17,7 @@
 
 void mode_receive(struct session *s, struct tally *tally);
 void mode_send(struct session *s, struct tally *tally);
+void mode_flush(struct session *s, struct tally *tally);
 void mode_duplex(struct session *s, struct tally *tally);
 void mode_chat(struct session *s, struct tally *tally);
 

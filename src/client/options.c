@@ -23,6 +23,10 @@ static const struct opt rows[] = {
     {OPT_NUMBER, 'n', "lines", "NUM", "start with the last NUM messages, or all (50)", AT(lines),
      .max = INT32_MAX, .word = "all", .word_value = OPTIONS_ALL},
     {OPT_NUMBER, 'a', "after", "ID", "start after message ID instead", AT(after), .max = INT64_MAX},
+    {OPT_STRING, 'C', "cursor-file", "FILE", "start after the id in FILE, and keep it up to date",
+     AT(cursor_file)},
+    {OPT_STRING, 0, "on-reset", "WORD", "the server's history went back: fail, restart or skip",
+     AT(on_reset_word)},
     {OPT_NUMBER, 'c', "count", "NUM", "end after NUM messages", AT(count), .min = 1,
      .max = INT64_MAX},
     {OPT_SECONDS, 0, "idle", "SECS", "end with status 6 when no message came for SECS",
@@ -34,6 +38,8 @@ static const struct opt rows[] = {
      .max = SECONDS(86400)},
     {OPT_SECONDS, 0, "retry-for", "SECS", "try a failing server so long, or inf (60; with -f inf)",
      AT(retry_for_ms), .max = YEAR_MS, .word = "inf", .word_value = INT64_MAX},
+    {OPT_SECONDS, 0, "settle", "SECS", "look so long for a line that is perhaps stored (30)",
+     AT(settle_ms), .max = SECONDS(86400)},
     {OPT_STRING, 0, "token-file", "FILE", "send the token in FILE as Authorization: Bearer",
      AT(token_file)},
     {OPT_STRING, 0, "cacert", "FILE", "trust the certificate authorities in FILE", AT(cacert)},
@@ -47,6 +53,8 @@ static const struct opt rows[] = {
     {OPT_FLAG, 'j', "json", NULL, "each input line is a JSON object: content, channel, sender",
      AT(json)},
     {OPT_FLAG, 0, "receipts", NULL, "with -s: print each stored message", AT(receipts)},
+    {OPT_STRING, 0, "outbox", "DIR", "keep each line in DIR until the server has it", AT(outbox)},
+    {OPT_FLAG, 0, "flush", NULL, "send what waits in the outbox and end", AT(flush)},
     {OPT_FLAG, 0, "no-echo", NULL, "do not print what this run has sent", AT(no_echo)},
     {OPT_FLAG, 0, "text", NULL, "print `sender: content` instead of JSON lines", AT(text)},
     {.type = OPT_HEADING, .help = "General"},
@@ -60,14 +68,22 @@ static const struct opt rows[] = {
 /* clang-format on */
 
 static const struct opt_rule rules[] = {
-    {"receive", OPT_EXCLUDES, "send"},    {"send", OPT_EXCLUDES, "follow"},
-    {"send", OPT_EXCLUDES, "lines"},      {"send", OPT_EXCLUDES, "after"},
-    {"send", OPT_EXCLUDES, "count"},      {"send", OPT_EXCLUDES, "interval"},
-    {"send", OPT_EXCLUDES, "no-echo"},    {"send", OPT_EXCLUDES, "text"},
-    {"receive", OPT_EXCLUDES, "null"},    {"receive", OPT_EXCLUDES, "json"},
-    {"receive", OPT_EXCLUDES, "no-echo"}, {"quiet", OPT_EXCLUDES, "verbose"},
-    {"receipts", OPT_NEEDS, "send"},      {"idle", OPT_NEEDS, "follow"},
-    {"key", OPT_NEEDS, "cert"},
+    {"receive", OPT_EXCLUDES, "send"},     {"send", OPT_EXCLUDES, "follow"},
+    {"send", OPT_EXCLUDES, "lines"},       {"send", OPT_EXCLUDES, "after"},
+    {"send", OPT_EXCLUDES, "count"},       {"send", OPT_EXCLUDES, "interval"},
+    {"send", OPT_EXCLUDES, "no-echo"},     {"send", OPT_EXCLUDES, "text"},
+    {"send", OPT_EXCLUDES, "cursor-file"}, {"send", OPT_EXCLUDES, "on-reset"},
+    {"receive", OPT_EXCLUDES, "settle"},   {"receive", OPT_EXCLUDES, "outbox"},
+    {"flush", OPT_NEEDS, "outbox"},        {"flush", OPT_EXCLUDES, "receive"},
+    {"flush", OPT_EXCLUDES, "follow"},     {"flush", OPT_EXCLUDES, "lines"},
+    {"flush", OPT_EXCLUDES, "after"},      {"flush", OPT_EXCLUDES, "count"},
+    {"flush", OPT_EXCLUDES, "interval"},   {"flush", OPT_EXCLUDES, "cursor-file"},
+    {"flush", OPT_EXCLUDES, "on-reset"},   {"flush", OPT_EXCLUDES, "no-echo"},
+    {"flush", OPT_EXCLUDES, "text"},       {"flush", OPT_EXCLUDES, "null"},
+    {"flush", OPT_EXCLUDES, "json"},       {"receive", OPT_EXCLUDES, "null"},
+    {"receive", OPT_EXCLUDES, "json"},     {"receive", OPT_EXCLUDES, "no-echo"},
+    {"quiet", OPT_EXCLUDES, "verbose"},    {"receipts", OPT_NEEDS, "send"},
+    {"idle", OPT_NEEDS, "follow"},         {"key", OPT_NEEDS, "cert"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -81,6 +97,7 @@ static const struct options defaults = {
     .count = OPTIONS_UNSET,
     .idle_ms = OPTIONS_UNSET,
     .interval_ms = SECONDS(2),
+    .settle_ms = SECONDS(30),
     .retry_for_ms = OPTIONS_UNSET,
 };
 
@@ -162,14 +179,36 @@ static enum error_kind check_files(struct options *o, struct error *e)
     return kind;
 }
 
+static enum error_kind take_on_reset(struct options *o, struct error *e)
+{
+    static const char *const words[] = {
+        [ON_RESET_FAIL] = "fail", [ON_RESET_RESTART] = "restart", [ON_RESET_SKIP] = "skip"};
+    if (!o->on_reset_word)
+        return ERROR_NONE;
+    for (size_t i = 0; i < COUNT(words); i++) {
+        if (strcmp(o->on_reset_word, words[i]) == 0) {
+            o->on_reset = (enum options_on_reset)i;
+            return ERROR_NONE;
+        }
+    }
+    return error_set(e, ERROR_USAGE, "--on-reset: '%s' is not fail, restart or skip",
+                     o->on_reset_word);
+}
+
 /* What no single option can tell. */
 static enum error_kind check_whole(struct options *o, struct error *e)
 {
     bool channel_per_line = o->json && o->send;
     bool asks = o->terminal && !o->receive && !o->send && !o->json;
-    if (!o->channel && !channel_per_line && !asks)
+    if (o->flush && o->channel)
+        return error_set(e, ERROR_USAGE, "--flush takes no CHANNEL; each line has its own");
+    if (!o->channel && !channel_per_line && !asks && !o->flush)
         return error_set(e, ERROR_USAGE, "give a CHANNEL; see --help");
+    if (!o->channel && o->cursor_file)
+        return error_set(e, ERROR_USAGE, "--cursor-file needs a CHANNEL");
     enum error_kind kind = o->channel ? check_name("channel", o->channel, e) : ERROR_NONE;
+    if (!kind)
+        kind = take_on_reset(o, e);
     if (!kind && !o->sender)
         kind = take_login_name(o, e);
     if (!kind)
@@ -199,6 +238,7 @@ enum error_kind options_read(struct options *o, int argc, char **argv, bool term
         kind = opt_check(&options_table, &defaults, o, o->source, e);
     if (kind)
         return kind;
+    o->send |= o->flush;
     o->sender_known = o->sender != NULL;
     o->sender_named = opt_source_of(&options_table, o->source, "sender") == OPT_FROM_ARGV;
     o->terminal = terminal && !o->receive && !o->send;
@@ -207,6 +247,14 @@ enum error_kind options_read(struct options *o, int argc, char **argv, bool term
     if (o->retry_for_ms == OPTIONS_UNSET)
         o->retry_for_ms = o->follow || o->terminal ? INT64_MAX : SECONDS(60);
     return check_whole(o, e);
+}
+
+struct span options_server(const struct options *o)
+{
+    struct span url = span_of(o->url);
+    while (url.len && url.data[url.len - 1] == '/')
+        url.len--;
+    return url;
 }
 
 void options_release(struct options *o)

@@ -15,21 +15,31 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/opt.h"
+#include "common/text.h"
 
 #define OPTIONS_ALL   (-1) /* --lines all */
 #define OPTIONS_UNSET (-1) /* --after, --count, --idle, --retry-for not given */
 
+/* What to do when the server's history is another one than before. */
+enum options_on_reset { ON_RESET_FAIL = 0, ON_RESET_RESTART, ON_RESET_SKIP };
+
 struct options {
     const char *channel; /* NULL: not given */
     const char *url, *sender;
-    bool receive, send, follow, no_echo, text, null, json, receipts, quiet, verbose, help, version;
+    bool receive, send, follow, no_echo, text, null, json, receipts, flush, quiet, verbose, help,
+        version;
     bool sender_known; /* given by anybody, not taken from the login name */
     bool sender_named; /* on the command line, so that it wins over JSON lines */
     bool terminal;     /* stdin and stdout are a terminal: a conversation */
     int64_t lines;     /* or OPTIONS_ALL */
     int64_t after, count;
     int64_t idle_ms, interval_ms;
-    int64_t retry_for_ms; /* INT64_MAX: for ever */
+    int64_t settle_ms;
+    int64_t retry_for_ms;    /* INT64_MAX: for ever */
+    const char *cursor_file; /* NULL: none */
+    const char *on_reset_word;
+    enum options_on_reset on_reset; /* what the word says */
+    const char *outbox;             /* NULL: none */
     const char *token_file, *cacert, *cert, *key, *unix_socket, *config;
     struct buf token; /* what token_file holds */
     /* where the strings live */
@@ -44,6 +54,9 @@ extern const struct opt_table options_table;
 enum error_kind options_read(struct options *o, int argc, char **argv, bool terminal,
                              struct error *e);
 void options_release(struct options *o);
+
+/* The server's URL without closing slashes: what cursor files and outboxes know it by. */
+struct span options_server(const struct options *o);
 
 /* Appends the text for --help. 0, or -1 (buffer full). */
 int options_add_help(struct buf *b);

@@ -431,8 +431,14 @@ enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *re
 
 enum error_kind outbox_record_try(struct outbox *o, const struct outbox_line *line, struct error *e)
 {
-    char name[OUTBOX_NAME_MAX];
+    char name[OUTBOX_NAME_MAX], path[OUTBOX_PATH_SIZE];
     struct buf file;
+    if (line->try.attempts == 0) {
+        new_path(path, o, line->number, ".try");
+        if (unlink(path) == 0 || errno == ENOENT)
+            return ERROR_NONE;
+        return error_set(e, ERROR_LOCAL, "cannot remove %s: %s", path, strerror(errno));
+    }
     buf_init(&file, OUTBOX_TRY_MAX);
     outbox_dir_name(name, line->number, ".try");
     enum error_kind kind =

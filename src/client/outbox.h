@@ -25,15 +25,15 @@
  *
  * A .try file is one line, written to tmp/ and rename()d over the one before; CHECKSUM as above:
  *
- *     chancat-try-1 KEY WATERMARK ATTEMPTS FIRST-TRY CHECKSUM
+ *     chancat-try-1 KEY WATERMARK ATTEMPTS FIRST-TRY KEYED CHECKSUM
  *
  * KEY is the line's: a number is used again when new/ and failed/ are empty, and a .try that a
  * crash left behind must not speak for another line. A .try that is damaged says that the line
  * was tried (WATERMARK -1, ATTEMPTS 1, FIRST-TRY 0: long ago); the line stays.
  *
  * WATERMARK: newest id known before the first try, -1: none is known. FIRST-TRY: wall clock,
- * seconds since 1970. A line's file that is not what it should be is set aside in failed/ with the
- * reason.
+ * seconds since 1970. KEYED: 1 when all tries had the key, else 0. A line's file that is not what
+ * it should be is set aside in failed/ with the reason.
  *
  * Durability of the end: the line's file goes first, then the directory is put on disk, then its
  * .try goes, so that a crash never leaves a tried line that looks untried. A .try without its
@@ -49,17 +49,20 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/message.h"
 #include "common/text.h"
 
 #define OUTBOX_PATH_MAX 4000 /* bytes of DIR's name */
 #define OUTBOX_KEY_LEN  32
-#define OUTBOX_TEXT_MAX (1024u * 1024) /* bytes of channel, sender and content, each */
+/* Bytes of channel, sender and content, each: those of a message, each byte replaced by U+FFFD. */
+#define OUTBOX_TEXT_MAX (3u * MESSAGE_CONTENT_MAX)
 #define OUTBOX_SCAN_MAX 65536 /* numbers remembered of one look into new/, the lowest ones */
 
 struct outbox_try {
     int64_t watermark; /* -1: not known */
     int64_t attempts;  /* 0: never tried, there is no .try */
     int64_t first_s;   /* wall clock of the first try, 0: not known */
+    bool keyed;        /* all tries had the key */
 };
 
 /* A line in the outbox; spans point into `bytes`. */
@@ -124,7 +127,8 @@ void outbox_line_release(struct outbox_line *line);
 /* The lines already given out are given out again by the next outbox_next(). */
 void outbox_rewind(struct outbox *o);
 
-/* Makes line->try durable. Before the first byte of a try leaves. ERROR_LOCAL. */
+/* Makes line->try durable, before the first byte of a try leaves. With attempts 0 it is forgotten:
+ * it turned out that nothing has left. ERROR_LOCAL. */
 enum error_kind outbox_record_try(struct outbox *o, const struct outbox_line *line,
                                   struct error *e);
 

@@ -129,8 +129,8 @@ enum error_kind outbox_file_key(const char *path, char ret[OUTBOX_KEY_LEN + 1], 
 
 int outbox_try_make(struct buf *b, const struct outbox_line *line)
 {
-    if (buf_addf(b, TRY_VERSION " %s %" PRId64 " %" PRId64 " %" PRId64 " ", line->key,
-                 line->try.watermark, line->try.attempts, line->try.first_s))
+    if (buf_addf(b, TRY_VERSION " %s %" PRId64 " %" PRId64 " %" PRId64 " %d ", line->key,
+                 line->try.watermark, line->try.attempts, line->try.first_s, line->try.keyed))
         return -1;
     return record_end(b, hash_add(HASH_START, (struct span){b->data, b->len}));
 }
@@ -139,14 +139,16 @@ void outbox_try_parse(struct span file, struct outbox_line *line)
 {
     static const struct span unknown = {"-1", 2};
     struct outbox_try try = {.watermark = -1};
-    struct span fields[4], rest;
+    struct span fields[5], rest;
+    int64_t keyed;
     line->try = outbox_try_unknown;
-    if (record_read(file, TRY_VERSION, fields, 4, &rest) || rest.len || !is_key(fields[0]))
+    if (record_read(file, TRY_VERSION, fields, 5, &rest) || rest.len || !is_key(fields[0]))
         return;
     if ((!span_equal(fields[1], unknown) && !record_decimal(fields[1], &try.watermark)) ||
         !record_decimal(fields[2], &try.attempts) || try.attempts == 0 ||
-        !record_decimal(fields[3], &try.first_s))
+        !record_decimal(fields[3], &try.first_s) || !record_decimal(fields[4], &keyed) || keyed > 1)
         return;
+    try.keyed = keyed;
     line->try = span_equal(fields[0], span_of(line->key)) ?
     try : outbox_try_none
         ;

@@ -39,7 +39,7 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
     describe_status(reply, body, text);
     if (reply->status == 429)
         return error_set(e, ERROR_UNREACHABLE, "%s", text);
-    if (reply->status >= 300 && reply->status < 500 && reply->status != 408)
+    if (reply->status >= 300 && reply->status < 500 && reply->status != 408 && reply->status != 409)
         return error_set(e, ERROR_REFUSED, "%s", text);
     if (reply->end != HTTP_COMPLETE)
         return no_reply(reply, reply->left ? ERROR_UNKNOWN : ERROR_UNREACHABLE, e);

@@ -16,7 +16,8 @@
  *                      *ret_stored is that message, the caller releases it
  *   ERROR_UNREACHABLE  certainly not stored, try again: nothing of the request left, or 429
  *   ERROR_REFUSED      certainly not stored, for good: 3xx (never followed), other 4xx
- *   ERROR_UNKNOWN      everything else: cut, silent or odd replies, any 5xx
+ *   ERROR_UNKNOWN      everything else: cut, silent or odd replies, 408, 409 (the same key
+ *                      is still in work), any 5xx
  *
  * `body` is what came of the reply's body.
  */

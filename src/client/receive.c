@@ -11,6 +11,7 @@
 
 #define FLUSH_BYTES 65536u                  /* written out in the middle of a read, too */
 #define LINES_MAX   (4u * SCAN_ELEMENT_MAX) /* escapes make a line longer than its element */
+#define SAVE_MS     1000                    /* the cursor is saved so often while messages stream */
 #define FAST_EMPTY_MS                                                                              \
     1000 /* a held reply that comes empty before this                                              \
             was not held: pause as with a plain server */
@@ -21,9 +22,16 @@ struct receiver {
     struct channel channel;
     struct backoff backoff;
     struct buf lines; /* formatted, not yet written */
+    struct buf marks; /* struct line_mark: with a cursor file, one for each of the lines */
     int64_t printed;  /* messages, for --count */
     int64_t idle_at;  /* when --idle runs out */
+    int64_t past;     /* how many messages to start with, until `started` */
     bool started;     /* the start position is known */
+    bool placed;      /* the server has answered, so there is a position to save */
+    bool cut;         /* not all lines were written; `last_whole` is the last one that was */
+    struct message_mark last_whole;
+    int64_t save_at;  /* when the cursor is saved next */
+    bool save_failed; /* and that was said */
     bool begun;       /* on_started was called */
     void (*on_started)(void *context);
     void *context;
@@ -33,12 +41,52 @@ struct receiver {
     bool over;           /* the run ends here */
 };
 
+/* Where a line ends in `lines`, and whose it is. */
+struct line_mark {
+    size_t end;
+    struct message_mark mark;
+};
+
+/* The first `written` bytes of the lines got out: up to where was it printed? */
+static void cut_after(struct receiver *r, size_t written)
+{
+    const struct line_mark *lines = (const struct line_mark *)(void *)r->marks.data;
+    size_t count = r->marks.len / sizeof(*lines);
+    r->cut = true;
+    for (size_t i = 0; i < count && lines[i].end <= written; i++)
+        r->last_whole = lines[i].mark;
+}
+
+/* Saves how far was printed. A failure is said once and the run goes on: the file holds what it
+ * held, and a later save may succeed. */
+static void save(struct receiver *r)
+{
+    struct error e;
+    struct cursor *c = r->s->cursor;
+    if (!c || !r->placed)
+        return;
+    struct message_mark mark = r->cut ? r->last_whole : channel_mark(&r->channel);
+    r->save_at = clock_deadline(SAVE_MS);
+    bool failed = cursor_save(c, mark, &e) != ERROR_NONE;
+    if (failed && !r->save_failed)
+        log_error("%s", e.text);
+    if (!failed && r->save_failed)
+        log_warn("the cursor is saved again");
+    r->save_failed = failed;
+}
+
 static bool write_lines(struct receiver *r)
 {
     if (r->lines.len == 0)
         return true;
     struct error e;
-    enum output_result result = output_write(r->s->output, &r->lines, NULL, &e);
+    size_t written = 0;
+    enum output_result result = output_write(r->s->output, &r->lines, &written, &e);
+    if (result != OUTPUT_OK)
+        cut_after(r, written);
+    else if (r->marks.len)
+        r->last_whole = ((const struct line_mark *)(void *)(r->marks.data + r->marks.len))[-1].mark;
+    buf_clear(&r->marks);
     buf_shrink(&r->lines, 4 * FLUSH_BYTES);
     if (r->idle_at != CLOCK_NEVER)
         r->idle_at = clock_deadline(r->s->options->idle_ms);
@@ -65,6 +113,16 @@ static void begin(struct receiver *r)
     r->begun = true;
 }
 
+static bool format(struct receiver *r, const struct message *m)
+{
+    if (r->s->options->text ? message_add_text(m, &r->lines) : message_add_json(m, &r->lines))
+        return false;
+    if (!r->s->cursor)
+        return true;
+    struct line_mark mark = {r->lines.len, message_mark_of(m)};
+    return buf_add(&r->marks, &mark, sizeof(mark)) == 0;
+}
+
 static bool on_message(void *context, const struct message *m)
 {
     struct receiver *r = context;
@@ -77,7 +135,7 @@ static bool on_message(void *context, const struct message *m)
         if (whose != ECHO_OTHER)
             return whose == ECHO_OWN;
     }
-    if (r->s->options->text ? message_add_text(m, &r->lines) : message_add_json(m, &r->lines)) {
+    if (!format(r, m)) {
         log_error("no memory for message %" PRId64, m->id);
         tally_add(r->tally, ERROR_LOCAL);
         r->over = true;
@@ -90,7 +148,13 @@ static bool on_message(void *context, const struct message *m)
 static bool on_flush(void *context)
 {
     struct receiver *r = context;
-    return write_lines(r) && !enough(r);
+    bool wrote = r->lines.len > 0;
+    if (!write_lines(r) || enough(r))
+        return false;
+    r->placed |= wrote;
+    if (wrote && clock_left_ms(r->save_at) == 0)
+        save(r);
+    return true;
 }
 
 /* Sending is over, as far as this loop must know. */
@@ -112,7 +176,6 @@ static bool interrupt(void *context)
 
 static enum error_kind fetch(struct receiver *r, struct channel_fetched *ret, struct error *e)
 {
-    const struct options *o = r->s->options;
     struct channel_sink sink = {
         .on_message = on_message,
         .on_flush = on_flush,
@@ -124,9 +187,11 @@ static enum error_kind fetch(struct receiver *r, struct channel_fetched *ret, st
     r->waits_for_post = false;
     r->last = nothing_more_to_send(r);
     r->held = r->started && r->channel.can_wait && !r->last;
+    if (r->held)
+        save(r);
     if (r->started || r->channel.cursor > 0)
         return channel_fetch(&r->channel, r->held ? CHANNEL_WAIT_MAX_S : 0, &sink, ret, e);
-    return channel_fetch_past(&r->channel, o->lines, &sink, ret, e);
+    return channel_fetch_past(&r->channel, r->past, &sink, ret, e);
 }
 
 /* Waits, but not longer than for what would move the loop on. */
@@ -134,6 +199,7 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
 {
     struct session *s = r->s;
     bool last = r->last;
+    save(r);
     if (r->idle_at < deadline)
         deadline = r->idle_at;
     atomic_store(&s->pausing, true);
@@ -147,6 +213,28 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
         http_wait(s->poll_http, deadline, s->output->fd);
     }
     atomic_store(&s->pausing, false);
+}
+
+/* The server's history is another one than before. */
+static void handle_reset(struct receiver *r, const struct error *e)
+{
+    switch (r->s->options->on_reset) {
+    case ON_RESET_FAIL:
+        log_error("%s; --on-reset says how to go on", e->text);
+        tally_add(r->tally, ERROR_RESET);
+        r->over = true;
+        return;
+    case ON_RESET_RESTART:
+        log_warn("%s; starting with its first message", e->text);
+        break;
+    case ON_RESET_SKIP:
+        log_warn("%s; going on with what comes now", e->text);
+        r->started = false;
+        r->past = 0;
+        break;
+    }
+    channel_restart(&r->channel);
+    r->last_whole = (struct message_mark){0};
 }
 
 static void handle_failure(struct receiver *r, enum error_kind kind,
@@ -187,6 +275,8 @@ static void handle_success(struct receiver *r, const struct channel_fetched *fet
         r->over = true;
         return;
     }
+    if (fetched->checked && r->channel.can_wait)
+        return; /* the next one is held */
     bool was_held = r->held && (fetched->handed_over || clock_now_ms() - began_ms >= FAST_EMPTY_MS);
     bool will_be_held = r->channel.can_wait && !r->held;
     if (!was_held && !will_be_held)
@@ -215,16 +305,34 @@ static void step(struct receiver *r)
     if (r->over)
         return;
     if (kind == ERROR_NONE) {
-        r->started = true;
+        r->started = r->placed = true;
         begin(r);
     }
-    if (kind == ERROR_NONE)
+    if (kind == ERROR_RESET)
+        handle_reset(r, &e);
+    else if (kind == ERROR_NONE)
         handle_success(r, &fetched, began_ms, posts_seen);
     else if (kind == ERROR_STOPPED && r->waits_for_post)
         pause_until(r, clock_deadline(CHANNEL_SILENCE_MS + CHANNEL_GRACE_MS), posts_seen, false);
     else if (kind != ERROR_STOPPED)
         handle_failure(r, kind, &fetched, posts_seen, &e);
     check_idle(r);
+}
+
+/* An existing cursor file, else -a, else -n. */
+static void choose_start(struct receiver *r)
+{
+    const struct options *o = r->s->options;
+    const struct cursor *c = r->s->cursor;
+    r->past = o->lines;
+    r->started = true;
+    if (c && c->found)
+        channel_expect(&r->channel, c->saved);
+    else if (o->after != OPTIONS_UNSET)
+        channel_expect(&r->channel, (struct message_mark){.id = o->after});
+    else
+        r->started = o->lines == OPTIONS_ALL;
+    r->last_whole = channel_mark(&r->channel);
 }
 
 void receive_run(struct session *s, void (*on_started)(void *context), void *context,
@@ -237,20 +345,21 @@ void receive_run(struct session *s, void (*on_started)(void *context), void *con
                          .on_started = on_started,
                          .context = context};
     channel_init(&r.channel, s->poll_http, s->channel);
+    r.channel.watches = true;
     backoff_init(&r.backoff, o->retry_for_ms);
     buf_init(&r.lines, LINES_MAX);
+    buf_init(&r.marks, LINES_MAX);
     if (o->idle_ms != OPTIONS_UNSET)
         r.idle_at = clock_deadline(o->idle_ms);
-    if (o->after != OPTIONS_UNSET) {
-        r.channel.cursor = o->after;
-        r.started = true;
-    }
-    if (o->lines == OPTIONS_ALL)
-        r.started = true;
+    choose_start(&r);
     if (r.started)
         begin(&r);
     while (!r.over)
         step(&r);
+    save(&r);
+    if (r.save_failed)
+        tally_add(tally, ERROR_LOCAL);
+    buf_release(&r.marks);
     buf_release(&r.lines);
     channel_release(&r.channel);
 }

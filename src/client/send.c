@@ -2,25 +2,23 @@
 #include "client/send.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
-#include "client/backoff.h"
-#include "client/channel.h"
+#include "client/courier.h"
+#include "client/drain.h"
 #include "client/line.h"
-#include "common/clock.h"
+#include "client/outbox.h"
 #include "common/log.h"
 #include "common/stop.h"
-
-#define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
 
 struct sending {
     struct session *s;
     struct tally *tally;
-    struct channel channel;
-    struct backoff backoff;
+    struct courier courier;
+    struct outbox outbox; /* with --outbox, as `drain` */
+    struct drain drain;
     struct line line;
-    struct buf receipt;
     bool warned_replaced;
-    bool receipts_over; /* nobody can read them any more */
     bool over;
 };
 
@@ -35,102 +33,63 @@ static void refuse(struct sending *g, const char *why)
 /* The run ends with this line. */
 static void give_up(struct sending *g, enum error_kind kind, int64_t *lines, const struct error *e)
 {
-    bool unknown = kind == ERROR_UNKNOWN;
+    bool unknown = lines == &g->tally->lines_unknown;
     log_error("line %" PRId64 " %s: %s", g->s->input->line,
               unknown ? "may or may not be stored" : "is not sent", e->text);
-    ++*lines;
+    (*lines)++;
     tally_add(g->tally, kind);
     g->over = true;
 }
 
-static void print_receipt(struct sending *g, const struct message *stored)
+/* To the server at once; its fate is known afterwards. */
+static void send_now(struct sending *g, struct span channel, struct span sender)
 {
     struct error e;
-    if (g->receipts_over)
-        return;
-    if (message_add_json(stored, &g->receipt)) {
-        log_error("no memory for a receipt");
-        tally_add(g->tally, ERROR_LOCAL);
+    char label[32], key[OUTBOX_KEY_LEN + 1];
+    snprintf(label, sizeof(label), "line %" PRId64, g->s->input->line);
+    struct parcel p = {.label = label,
+                       .channel = channel,
+                       .sender = sender,
+                       .content = g->line.content,
+                       .key = key,
+                       .watermark = -1};
+    enum error_kind kind = outbox_make_key(key, &e);
+    if (!kind)
+        kind = courier_take(&g->courier, &p, &e);
+    if (kind == ERROR_REFUSED)
+        refuse(g, e.text);
+    else if (kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0))
+        give_up(g, kind, &g->tally->lines_unknown, &e);
+    else if (kind)
+        give_up(g, kind, &g->tally->lines_unsent, &e);
+}
+
+/* Into the outbox, and from there to the server. */
+static void send_durably(struct sending *g, struct span channel, struct span sender)
+{
+    struct error e;
+    uint64_t number;
+    char key[OUTBOX_KEY_LEN + 1];
+    enum error_kind kind =
+        outbox_add(&g->outbox, g->drain.server, channel, sender, g->line.content, key, &number, &e);
+    if (kind) {
+        give_up(g, kind, &g->tally->lines_unsent, &e);
         return;
     }
-    enum output_result r = output_write(g->s->output, &g->receipt, NULL, &e);
-    if (r == OUTPUT_FAILED) {
+    if (drain_note(&g->drain, number, key, &e)) {
         log_error("%s", e.text);
         tally_add(g->tally, ERROR_LOCAL);
+        g->over = true;
     }
-    if (r == OUTPUT_GONE || r == OUTPUT_FAILED) {
-        g->receipts_over = true;
-        input_stop(g->s->input); /* what was read is still delivered */
-    }
+    drain_run(&g->drain);
 }
 
-static enum error_kind post_once(struct sending *g, struct span channel, struct span sender,
-                                 int64_t *ret_retry_after_ms, struct error *e)
-{
-    struct session *s = g->s;
-    struct message stored = {0};
-    if (s->options->no_echo)
-        echo_begin(&s->echo, sender, g->line.content);
-    enum error_kind kind =
-        channel_post(&g->channel, channel, sender, g->line.content, &stored, ret_retry_after_ms, e);
-    if (s->options->no_echo)
-        echo_end(&s->echo, stored.id);
-    atomic_fetch_add(&s->posts, 1);
-    if (atomic_load(&s->pausing))
-        http_wake(s->poll_http);
-    if (kind == ERROR_NONE && s->options->receipts)
-        print_receipt(g, &stored);
-    message_release(&stored);
-    return kind;
-}
-
-/* Waits before another try. False: a signal came. */
-static bool wait_for_retry(struct sending *g, int64_t pause_ms)
-{
-    int64_t deadline = clock_deadline(pause_ms);
-    while (!stop_signal() && clock_left_ms(deadline) != 0)
-        http_wait(g->s->post_http, deadline, -1);
-    return !stop_signal();
-}
-
-/* Posts the line in work until its fate is known. */
 static void post(struct sending *g, struct span channel, struct span sender)
 {
-    for (;;) {
-        struct error e;
-        int64_t retry_after_ms, pause_ms;
-        enum error_kind kind = post_once(g, channel, sender, &retry_after_ms, &e);
-        switch (kind) {
-        case ERROR_NONE:
-            backoff_reset(&g->backoff);
-            return;
-        case ERROR_REFUSED:
-            backoff_reset(&g->backoff);
-            refuse(g, e.text);
-            return;
-        case ERROR_UNREACHABLE:
-            break;
-        case ERROR_UNKNOWN:
-            give_up(g, kind, &g->tally->lines_unknown, &e);
-            return;
-        default:
-            give_up(g, kind, &g->tally->lines_unsent, &e);
-            return;
-        }
-        if (stop_signal() || !backoff_next(&g->backoff, retry_after_ms, &pause_ms)) {
-            give_up(g, stop_signal() ? ERROR_STOPPED : kind, &g->tally->lines_unsent, &e);
-            return;
-        }
-        if (g->backoff.failures == 1)
-            log_warn("line %" PRId64 ": %s; trying again", g->s->input->line, e.text);
-        else
-            log_info("line %" PRId64 ": %s; next try in %.1f s", g->s->input->line, e.text,
-                     (double)pause_ms / 1000);
-        if (!wait_for_retry(g, pause_ms)) {
-            give_up(g, ERROR_STOPPED, &g->tally->lines_unsent, &e);
-            return;
-        }
-    }
+    if (g->s->options->outbox)
+        send_durably(g, channel, sender);
+    else
+        send_now(g, channel, sender);
 }
 
 /* What the command line names wins over what the line names. */
@@ -202,21 +161,55 @@ static void take_next(struct sending *g)
     }
 }
 
-void send_run(struct session *s, struct tally *tally)
+static bool start(struct sending *g, struct session *s, struct tally *tally)
 {
-    struct sending g = {.s = s, .tally = tally};
-    channel_init(&g.channel, s->post_http, s->channel);
-    backoff_init(&g.backoff, s->options->retry_for_ms);
-    line_init(&g.line);
-    buf_init(&g.receipt, RECEIPT_MAX);
-    while (!g.over && !stop_signal())
-        take_next(&g);
-    tally->lines_unsent += input_count_rest(s->input);
-    buf_release(&g.receipt);
-    line_release(&g.line);
-    channel_release(&g.channel);
+    struct error e;
+    *g = (struct sending){.s = s, .tally = tally, .outbox = {.lock_fd = -1}};
+    courier_init(&g->courier, s, tally);
+    line_init(&g->line);
+    if (!s->options->outbox)
+        return true;
+    if (outbox_open(&g->outbox, s->options->outbox, &e)) {
+        log_error("%s", e.text);
+        tally_add(tally, ERROR_LOCAL);
+        return false;
+    }
+    drain_init(&g->drain, &g->courier, &g->outbox);
+    return true;
+}
+
+static void finish(struct sending *g)
+{
+    struct session *s = g->s;
+    const struct tally *tally = g->tally;
+    if (s->options->outbox) {
+        drain_release(&g->drain);
+        outbox_close(&g->outbox);
+    }
+    line_release(&g->line);
+    courier_release(&g->courier);
     atomic_store(&s->failed, tally->local || tally->unknown || tally->unreachable);
     atomic_store(&s->sending_done, true);
     if (s->poll_http)
         http_wake(s->poll_http);
+}
+
+void send_run(struct session *s, struct tally *tally)
+{
+    struct sending g;
+    bool good = start(&g, s, tally);
+    while (good && !g.over && !stop_signal())
+        take_next(&g);
+    tally->lines_unsent += input_count_rest(s->input);
+    if (good && s->options->outbox)
+        drain_finish(&g.drain, false);
+    finish(&g);
+}
+
+void send_flush(struct session *s, struct tally *tally)
+{
+    struct sending g;
+    if (start(&g, s, tally))
+        drain_finish(&g.drain, true);
+    finish(&g);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * send: reads stdin record by record and posts each, one POST in flight, so that the order of
- * the lines is the channel's order. A line that is certainly unsent is tried again; a refused one
- * is reported and the next taken; an unknown outcome is reported and ends the run, and the line is
- * never sent again blindly.
+ * send: reads stdin record by record and sends each, one POST in flight, so that the order of the
+ * lines is the channel's order. What becomes of a line is deliver.h's business: a refused line is
+ * reported and the next taken; one that could not be sent, or whose outcome stayed unknown, is
+ * reported and ends the run.
  *
- * Runs in the reader thread (or in the main thread with -s).
+ * With --outbox a line is first made durable (outbox.h) and then sent from there (drain.h); when
+ * the server fails, later lines are still read and kept.
+ *
+ * Runs in the reader thread (or in the main thread with -s and --flush).
  */
 #ifndef CHANCAT_SEND_H
 #define CHANCAT_SEND_H
@@ -16,5 +19,8 @@
 /* Until stdin has ended, or the run must end. Failures are reported here and counted in *tally.
  * Sets s->sending_done (and s->failed) and wakes the poll loop. */
 void send_run(struct session *s, struct tally *tally);
+
+/* Sends what waits in the outbox; does not read stdin (s->input is not used). */
+void send_flush(struct session *s, struct tally *tally);
 
 #endif

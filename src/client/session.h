@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "client/cursor.h"
 #include "client/echo.h"
 #include "client/http.h"
 #include "client/input.h"
@@ -24,6 +25,7 @@ struct session {
     struct output *output;         /* [I] has its lock */
     struct http *poll_http;        /* [I] the poll loop's; the reader thread only wakes it */
     struct http *post_http;        /* [I] the reader thread's */
+    struct cursor *cursor;         /* [I] the poll loop's; NULL: no --cursor-file */
     struct input *input;           /* [I] the reader thread's; others only stop it */
     struct echo echo;              /* [L] */
     atomic_uint posts;             /* [a] POSTs that have ended; moves the poll loop on */

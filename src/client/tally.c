@@ -25,6 +25,9 @@ void tally_add(struct tally *t, enum error_kind kind)
     case ERROR_UNKNOWN:
         t->unknown = true;
         break;
+    case ERROR_RESET:
+        t->reset = true;
+        break;
     case ERROR_NONE:
     case ERROR_STOPPED:
         break;
@@ -39,9 +42,11 @@ void tally_merge(struct tally *t, const struct tally *other)
     t->refused |= other->refused;
     t->unknown |= other->unknown;
     t->idle |= other->idle;
+    t->reset |= other->reset;
     t->lines_refused += other->lines_refused;
     t->lines_unsent += other->lines_unsent;
     t->lines_unknown += other->lines_unknown;
+    t->lines_waiting += other->lines_waiting;
 }
 
 int tally_status(const struct tally *t)
@@ -50,7 +55,7 @@ int tally_status(const struct tally *t)
         bool applies;
         int status;
     } order[] = {
-        {t->usage, 2},   {t->local, 1},       {t->unknown, 5},
+        {t->usage, 2},   {t->local, 1},       {t->reset, 7}, {t->unknown, 5},
         {t->refused, 4}, {t->unreachable, 3}, {t->idle, 6},
     };
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -63,9 +68,11 @@ int tally_status(const struct tally *t)
 void tally_report(const struct tally *t)
 {
     int64_t all = t->lines_refused + t->lines_unsent + t->lines_unknown;
-    if (all == 0)
-        return;
-    log_error("%" PRId64 " line%s not known to be stored: %" PRId64 " refused, %" PRId64
-              " not sent, %" PRId64 " unknown",
-              all, all == 1 ? "" : "s", t->lines_refused, t->lines_unsent, t->lines_unknown);
+    if (all)
+        log_error("%" PRId64 " line%s not known to be stored: %" PRId64 " refused, %" PRId64
+                  " not sent, %" PRId64 " unknown",
+                  all, all == 1 ? "" : "s", t->lines_refused, t->lines_unsent, t->lines_unknown);
+    if (t->lines_waiting)
+        log_error("%" PRId64 " line%s in the outbox", t->lines_waiting,
+                  t->lines_waiting == 1 ? " waits" : "s wait");
 }

@@ -3,8 +3,9 @@
  * tally: what became of a run, and the exit status that tells it.
  *
  * One table maps what happened to the statuses that the manual promises. The first that
- * applies in this order counts: 2 usage, 1 local, 5 unknown, 4 refused, 3 unreachable, 6 idle;
- * else 0. Filled by one thread at a time (the reader thread's part is added after it was joined).
+ * applies in this order counts: 2 usage, 1 local, 7 reset, 5 unknown, 4 refused, 3 unreachable,
+ * 6 idle; else 0. Filled by one thread at a time (the reader thread's part is added after it was
+ * joined).
  */
 #ifndef CHANCAT_TALLY_H
 #define CHANCAT_TALLY_H
@@ -15,11 +16,12 @@
 #include "common/error.h"
 
 struct tally {
-    bool usage, local, unreachable, refused, unknown, idle;
+    bool usage, local, unreachable, refused, unknown, idle, reset;
     /* lines of stdin that were not stored, by kind */
     int64_t lines_refused; /* by the server, or by a rule of section INPUT of the manual */
     int64_t lines_unsent;  /* certainly not stored */
     int64_t lines_unknown; /* may be stored */
+    int64_t lines_waiting; /* in the outbox, whoever put them there */
 };
 
 /* Marks the outcome that belongs to an error kind (none and "stopped" mark nothing). */

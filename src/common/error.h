@@ -17,6 +17,7 @@ enum error_kind {
     ERROR_UNREACHABLE, /* the server did not do it this time; trying again may help */
     ERROR_REFUSED,     /* the server, or a rule of ours, said no for good */
     ERROR_UNKNOWN,     /* a message may or may not have been stored */
+    ERROR_RESET,       /* the server's history is not the one we knew */
     ERROR_BAD_DATA,    /* bytes that are not what they should be */
     ERROR_STOPPED      /* a signal or another part of the program asked to stop */
 };

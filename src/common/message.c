@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/message.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/hash.h"
 #include "common/number.h"
 
 #define PARSE_FLAGS (JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
@@ -248,6 +250,30 @@ int message_add_text(const struct message *m, struct buf *b)
         return -1;
     }
     return 0;
+}
+
+struct message message_share(const struct message *m)
+{
+    struct message shared = *m;
+    json_incref(shared.fields);
+    return shared;
+}
+
+struct message_mark message_mark_of(const struct message *m)
+{
+    char id[24], utc[32];
+    const json_t *value = json_object_get(m->fields, "time");
+    struct span time = {"", 0};
+    if (json_is_string(value))
+        time = (struct span){json_string_value(value), json_string_length(value)};
+    if (message_time_utc(time, utc) == 0)
+        time = span_of(utc);
+    snprintf(id, sizeof(id), "%" PRId64, m->id);
+    uint64_t h = hash_add_field(HASH_START, span_of(id));
+    h = hash_add_field(h, m->sender);
+    h = hash_add_field(h, m->content);
+    h = hash_add_field(h, time);
+    return (struct message_mark){m->id, h ? h : 1};
 }
 
 static bool is_canonical(struct span received, struct span ours)

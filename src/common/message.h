@@ -26,12 +26,25 @@ struct message {
     struct span sender, content; /* as received: HTML-escaped; point into `fields` */
 };
 
+/* A message as it is remembered: enough to tell whether a server still has the same one. */
+struct message_mark {
+    int64_t id;           /* 0: no message */
+    uint64_t fingerprint; /* 0: only the id is known */
+};
+
 /* Parses one element. Duplicate names, numbers above int64, lone surrogates and anything behind
  * the object are errors; U+0000 is fine. ERROR_BAD_DATA, with *m empty. */
 enum error_kind message_parse(struct message *m, struct span element, struct error *e);
 
 /* Frees what message_parse made; empty and NULL are fine. */
 void message_release(struct message *m);
+
+/* One more owner of the same message, to be released, too. By the same thread. */
+struct message message_share(const struct message *m);
+
+/* Over id, sender, content and time (as UTC, so that its form does not matter); unknown fields
+ * do not count. Never 0. */
+struct message_mark message_mark_of(const struct message *m);
 
 /* Appends one JSON line: names in the order received, the five HTML escapes undone once in channel,
  * sender and content, `time` as UTC with whole seconds and Z, unsafe characters escaped. 0, or -1.

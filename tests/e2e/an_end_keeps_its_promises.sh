@@ -71,7 +71,7 @@ test_case "an unknown outcome ends a follower whose server is gone, with status 
 start_fault "POST /send 1 stall-before 60"
 mkfifo in
 exec 4<>in
-spawn "$CHANCAT" -f -i 0.1 unknown <in >out 2>err 4>&-
+spawn "$CHANCAT" -f -i 0.1 --settle 0.1 --retry-for 1 unknown <in >out 2>err 4>&-
 chancat=$SPAWNED
 echo line >&4
 wait_until sent 1

@@ -73,9 +73,9 @@ while read -r name _; do
     assert grep -q " $name " help
 done <config
 
-test_case "chancat.1 lists the exit statuses 0 to 6"
+test_case "chancat.1 lists the exit statuses 0 to 7"
 sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It //p' "$ROOT/man/chancat.1" >page
-assert_file page "$(seq 0 6)"
+assert_file page "$(seq 0 7)"
 
 test_case "chancatd.8 lists the exit statuses 0 to 2"
 sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It //p' "$ROOT/man/chancatd.8" >page

@@ -70,8 +70,8 @@ assert_empty out
 stop_fault
 
 test_case "5: the outcome of a line stays unknown"
-start_fault 'POST /send 1 close-after'
-run "$CHANCAT" -s t <<<'x'
+start_fault 'POST /send 1 close-after' 'GET /get * status 500'
+run "$CHANCAT" -s --settle 0.1 --retry-for 0.1 t <<<'x'
 assert_status 5
 assert_eq "$(logged 'POST /send')" 1 requests
 stop_fault
@@ -110,9 +110,20 @@ assert_eq $? 1 status
 stop_fault
 
 test_case "5 beats 4: one refused, one unknown"
-start_fault 'POST /send 1 status 400' 'POST /send 2 close-after'
-run "$CHANCAT" -s t < <(seq 2)
+start_fault 'POST /send 1 status 400' 'POST /send 2 close-after' 'GET /get * status 500'
+run "$CHANCAT" -s --settle 0.1 --retry-for 0.1 t < <(seq 2)
 assert_status 5
+stop_fault
+
+test_case "7: the server's history was reset"
+start_fault
+post t s x
+run "$CHANCAT" -r -C cursor t
+assert_status 0
+curl -s -X POST "$URL/fault/truncate" -o /dev/null
+run "$CHANCAT" -r -C cursor t
+assert_status 7
+assert_has err "^chancat: the server's history was reset"
 stop_fault
 
 test_case "4 beats 3: one refused, then the server is gone"

@@ -17,7 +17,10 @@ static struct {
     struct span body;
     size_t piece;
     size_t cut_after; /* bytes of the body; SIZE_MAX: whole */
+    int reconnects;   /* so many requests go over a new connection */
+    unsigned requests;
     char target[512];
+    char key[64];
     struct buf posted;
 } fake;
 
@@ -27,7 +30,11 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     snprintf(fake.target, sizeof(fake.target), "%s", request->target);
     buf_clear(&fake.posted);
     assert_int_equal(buf_add(&fake.posted, request->body.data, request->body.len), 0);
+    snprintf(fake.key, sizeof(fake.key), "%s",
+             request->idempotency_key ? request->idempotency_key : "");
+    fake.requests++;
     *reply = fake.reply;
+    reply->reconnected = fake.reconnects > 0 && fake.reconnects--;
     size_t len = fake.body.len < fake.cut_after ? fake.body.len : fake.cut_after;
     for (size_t i = 0; i < len; i += fake.piece) {
         size_t n = len - i < fake.piece ? len - i : fake.piece;
@@ -44,7 +51,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
 static void will_reply(long status, const char *features, const char *body)
 {
     fake.reply = (struct http_reply){
-        .end = HTTP_COMPLETE, .status = status, .left = true, .retry_after_ms = -1};
+        .end = HTTP_COMPLETE, .status = status, .left = true, .retry_after_ms = -1, .last_id = -1};
     snprintf(fake.reply.features, sizeof(fake.reply.features), "%s", features);
     snprintf(fake.reply.error, sizeof(fake.reply.error), "%s", "the connection broke");
     fake.body = span_of(body);
@@ -235,6 +242,12 @@ static void extras_are_used_when_announced_and_not_before(void **state)
     assert_string_equal(fake.target, "/get?channel=a+b%26c&last=0&limit=1000&wait=25");
     assert_false(c->can_wait || c->can_limit); /* another server now */
     assert_false(fetched.more);
+    will_reply(200, "keys", "[]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_true(c->can_keys);
+    will_reply(200, "", ""); /* a status line and no more: that says nothing about keys */
+    assert_int_equal(get(c, 0, &fetched), ERROR_BAD_DATA);
+    assert_true(c->can_keys);
 }
 
 static void a_full_page_means_more(void **state)
@@ -293,18 +306,210 @@ static void a_post_is_form_encoded_and_judged(void **state)
     struct error e;
     int64_t retry_after;
     will_reply(200, "", "{\"id\":4,\"sender\":\"me\",\"content\":\"a &amp; b\"}");
-    assert_int_equal(
-        channel_post(c, span_of("ch"), span_of("me"), span_of("a & b"), &stored, &retry_after, &e),
-        ERROR_NONE);
+    assert_int_equal(channel_post(c, span_of("ch"), span_of("me"), span_of("a & b"), NULL, &stored,
+                                  &retry_after, &e),
+                     ERROR_NONE);
     assert_string_equal(fake.target, "/send");
+    assert_string_equal(fake.key, "");
     assert_buf(fake.posted, "channel=ch&sender=me&content=a+%26+b");
     assert_int_equal(stored.id, 4);
     message_release(&stored);
     will_reply(400, "", "{\"error\":\"no\"}");
-    assert_int_equal(
-        channel_post(c, span_of("ch"), span_of("me"), span_of("x"), &stored, &retry_after, &e),
-        ERROR_REFUSED);
+    assert_int_equal(channel_post(c, span_of("ch"), span_of("me"), span_of("x"), "k1", &stored,
+                                  &retry_after, &e),
+                     ERROR_REFUSED);
     assert_string_equal(e.text, "the server answers 400: no");
+    assert_string_equal(fake.key, "k1");
+}
+
+/* A channel that watches and has printed messages 3 and 5. */
+static struct channel *watching(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    c->watches = true;
+    will_reply(200, "", "[" M(3) "," M(5) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_false(c->check_due);
+    fake.requests = 0;
+    return c;
+}
+
+static void an_idle_channel_asks_for_the_newest_message_every_second_time(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    will_reply(200, "", "null");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=5");
+    will_reply(200, "", "[" M(5) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4");
+    assert_true(fetched.checked);
+    assert_int_equal(fetched.handed_over, 0);
+    will_reply(200, "", "null");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=5");
+    assert_string_equal(got.ids, "3 5 ");
+}
+
+static void a_check_hands_over_what_is_newer(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    c->check_due = true;
+    will_reply(200, "", "[" M(5) "," M(8) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(got.ids, "3 5 8 ");
+    assert_int_equal(channel_mark(c).id, 8);
+}
+
+static void a_reset_is_noticed_before_anything_is_handed_over(void **state)
+{
+    static const char *const histories[] = {
+        "null",                                                     /* emptied */
+        "[]",                                                       /* the same */
+        "[" M(6) "]",                                               /* the newest one is gone */
+        "[{\"id\":5,\"sender\":\"s\",\"content\":\"y\"}," M(6) "]", /* another one */
+        "[{\"id\":5,\"sender\":\"\\ud800\"}," M(6) "]",             /* no message */
+    };
+    struct channel_fetched fetched;
+    for (size_t i = 0; i < COUNT(histories); i++) {
+        struct channel *c = watching(state);
+        c->check_due = true;
+        will_reply(200, "", histories[i]);
+        assert_int_equal(get(c, 0, &fetched), ERROR_RESET);
+        assert_string_equal(got.ids, "3 5 ");
+        tear_down(state);
+        set_up(state);
+    }
+}
+
+static void a_new_connection_makes_the_reply_be_asked_for_again(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    fake.reconnects = 1;
+    will_reply(200, "", "[" M(5) "," M(7) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_int_equal(fake.requests, 2);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4");
+    assert_string_equal(got.ids, "3 5 7 ");
+    fake.reconnects = 1;
+    will_reply(200, "", "[" M(8) "]"); /* the same ids, but another history */
+    assert_int_equal(get(c, 0, &fetched), ERROR_RESET);
+    assert_string_equal(got.ids, "3 5 7 ");
+}
+
+static void a_failure_is_followed_by_a_check(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    will_reply(500, "", "");
+    assert_int_equal(get(c, 0, &fetched), ERROR_UNREACHABLE);
+    will_reply(200, "", "null");
+    assert_int_equal(get(c, 0, &fetched), ERROR_RESET);
+}
+
+static void a_newest_id_below_ours_is_followed_by_a_check(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    will_reply(200, "wait", "[]");
+    fake.reply.last_id = 5;
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_false(c->check_due); /* such a server need not be asked */
+    fake.reply.last_id = 4;
+    assert_int_equal(get(c, 25, &fetched), ERROR_NONE);
+    assert_true(c->check_due);
+    assert_int_equal(get(c, 25, &fetched), ERROR_RESET);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4"); /* not held */
+}
+
+static void what_was_expected_must_be_there(void **state)
+{
+    struct channel *c = watching(state);
+    struct message_mark mark = channel_mark(c);
+    struct channel_fetched fetched;
+    struct channel later;
+    for (unsigned good = 0; good < 2; good++) {
+        channel_init(&later, NULL, span_of("c"));
+        later.watches = true;
+        channel_expect(&later, (struct message_mark){5, mark.fingerprint + !good});
+        will_reply(200, "", "[" M(5) "," M(6) "]");
+        assert_int_equal(get(&later, 0, &fetched), good ? ERROR_NONE : ERROR_RESET);
+        assert_string_equal(fake.target, "/get?channel=c&last=4");
+        channel_release(&later);
+    }
+    channel_init(&later, NULL, span_of("c"));
+    later.watches = true;
+    channel_expect(&later, (struct message_mark){.id = 5}); /* -a: never seen, not checked */
+    will_reply(200, "", "null");
+    assert_int_equal(get(&later, 0, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=c&last=5");
+    channel_release(&later);
+}
+
+static void a_channel_begins_anew_after_a_reset(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    channel_restart(c);
+    assert_int_equal(channel_mark(c).id, 0);
+    will_reply(200, "", "[" M(1) "]");
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(got.ids, "3 5 1 ");
+}
+
+static void a_probe_tells_the_newest_id_and_the_extras(void **state)
+{
+    struct channel *c = *state;
+    int64_t newest, retry_after;
+    struct error e;
+    will_reply(200, "wait, keys", "[" M(12) "]");
+    assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
+    assert_string_equal(fake.target, "/past?channel=d&count=1");
+    assert_int_equal(newest, 12);
+    assert_true(c->can_keys);
+    will_reply(200, "", "null");
+    assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
+    assert_int_equal(newest, 0);
+    assert_false(c->can_keys);
+    will_reply(200, "", "[{\"id\":9,\"sender\":\"\\ud800\"}]");
+    assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
+    assert_int_equal(newest, 9);
+    will_reply(200, "", "[7]");
+    assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
+    assert_int_equal(newest, -1); /* older equal messages must not be taken for ours */
+    will_reply(503, "", "");
+    assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_UNREACHABLE);
+}
+
+static void a_look_finds_the_first_message_that_is_ours(void **state)
+{
+    struct channel *c = *state;
+    struct message found;
+    struct error e;
+#define LOOK(after, sender, content)                                                               \
+    channel_look(c, span_of("d"), after, span_of(sender), span_of(content), 0, &found, &e)
+    will_reply(200, "", "[" M(4) "," M(6) "]");
+    assert_int_equal(LOOK(3, "s", " x\n"), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=d&last=3");
+    assert_int_equal(found.id, 4);
+    message_release(&found);
+    assert_int_equal(LOOK(4, "s", "x"), ERROR_NONE);
+    assert_int_equal(found.id, 6);
+    message_release(&found);
+    assert_int_equal(LOOK(6, "s", "x"), ERROR_NONE);
+    assert_null(found.fields);
+    assert_int_equal(LOOK(3, "t", "x"), ERROR_NONE);
+    assert_null(found.fields);
+    fake.cut_after = 80; /* after the first message: it counts, whatever came then */
+    assert_int_equal(LOOK(3, "s", "x"), ERROR_NONE);
+    assert_int_equal(found.id, 4);
+    message_release(&found);
+    assert_int_equal(LOOK(5, "s", "x"), ERROR_UNREACHABLE);
+    assert_null(found.fields);
 }
 
 int main(void)
@@ -322,6 +527,16 @@ int main(void)
         CASE(the_sink_can_stop_before_a_message),
         CASE(the_past_is_asked_for_by_count),
         CASE(a_post_is_form_encoded_and_judged),
+        CASE(an_idle_channel_asks_for_the_newest_message_every_second_time),
+        CASE(a_check_hands_over_what_is_newer),
+        CASE(a_reset_is_noticed_before_anything_is_handed_over),
+        CASE(a_new_connection_makes_the_reply_be_asked_for_again),
+        CASE(a_failure_is_followed_by_a_check),
+        CASE(a_newest_id_below_ours_is_followed_by_a_check),
+        CASE(what_was_expected_must_be_there),
+        CASE(a_channel_begins_anew_after_a_reset),
+        CASE(a_probe_tells_the_newest_id_and_the_extras),
+        CASE(a_look_finds_the_first_message_that_is_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,7 @@ static void ignore(void *context)
 static void save(int64_t id, uint64_t fingerprint)
 {
     struct cursor c;
-    if (open_it(&c) || cursor_save(&c, (struct cursor_mark){id, fingerprint}, &e))
+    if (open_it(&c) || cursor_save(&c, (struct message_mark){id, fingerprint}, &e))
         fail_msg("%s", e.text);
     assert_true(c.found);
     assert_int_equal(c.saved.id, id);
@@ -140,7 +140,7 @@ static void nothing_is_written_when_it_is_saved_already(void **state)
     assert_int_not_equal(before.st_ino, after.st_ino);
     assert_int_equal(open_it(&c), ERROR_NONE);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(cursor_save(&c, (struct cursor_mark){8 + i, 0}, &e), ERROR_NONE);
+        assert_int_equal(cursor_save(&c, (struct message_mark){8 + i, 0}, &e), ERROR_NONE);
     cursor_close(&c);
     expect(10, 0);
 }
@@ -159,7 +159,7 @@ static void any_name_of_server_and_channel_comes_back(void **state)
         for (int turn = 0; turn < 2; turn++) {
             assert_int_equal(open_as(&c, "c", server, names[i]), ERROR_NONE);
             assert_int_equal(c.found, turn);
-            assert_int_equal(cursor_save(&c, (struct cursor_mark){5, 6}, &e), ERROR_NONE);
+            assert_int_equal(cursor_save(&c, (struct message_mark){5, 6}, &e), ERROR_NONE);
             cursor_close(&c);
         }
         assert_int_equal(open_as(&c, "c", server, "other"), ERROR_USAGE);
@@ -255,7 +255,7 @@ static void a_second_run_is_refused(void **state)
     assert_int_equal(open_it(&two), ERROR_LOCAL);
     assert_non_null(strstr(e.text, "another run"));
     cursor_close(&two);
-    assert_int_equal(cursor_save(&one, (struct cursor_mark){1, 2}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&one, (struct message_mark){1, 2}, &e), ERROR_NONE);
     assert_int_equal(open_as(&two, "alias", "http://h", "room"), ERROR_LOCAL);
     assert_non_null(strstr(e.text, "another run"));
     cursor_close(&two);
@@ -271,7 +271,7 @@ static void a_full_disk_leaves_what_was_there(void **state)
     save(8, 9);
     assert_int_equal(open_it(&c), ERROR_NONE);
     scratch_limit(20);
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){9, 9}, &e), ERROR_LOCAL);
+    assert_int_equal(cursor_save(&c, (struct message_mark){9, 9}, &e), ERROR_LOCAL);
     assert_non_null(strstr(e.text, strerror(EFBIG)));
     assert_int_equal(c.saved.id, 8);
     cursor_close(&c);
@@ -291,14 +291,14 @@ static void a_failed_save_can_be_done_again(void **state)
     save(7, 8);
     assert_int_equal(open_it(&c), ERROR_NONE);
     no_renames = true;
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){9, 9}, &e), ERROR_LOCAL);
+    assert_int_equal(cursor_save(&c, (struct message_mark){9, 9}, &e), ERROR_LOCAL);
     no_renames = false;
     assert_false(scratch_has("c.tmp"));
     no_syncs = true;
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){9, 9}, &e), ERROR_LOCAL);
+    assert_int_equal(cursor_save(&c, (struct message_mark){9, 9}, &e), ERROR_LOCAL);
     assert_int_equal(c.saved.id, 7);
     no_syncs = false;
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){9, 9}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct message_mark){9, 9}, &e), ERROR_NONE);
     cursor_close(&c);
     expect(9, 9);
     no_syncs = true;
@@ -329,7 +329,7 @@ static void a_link_stays_a_link(void **state)
     assert_non_null(strstr(e.text, "symbolic link"));
     cursor_close(&c);
     assert_int_equal(open_as(&c, "d/real", "http://h", "room"), ERROR_NONE);
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){1, 1}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct message_mark){1, 1}, &e), ERROR_NONE);
     cursor_close(&c);
     save(2, 2);
     assert_int_equal(lstat(scratch_path("c"), &info), 0);

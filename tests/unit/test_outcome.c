@@ -41,6 +41,8 @@ static void what_became_of_a_post(void **state)
         {HTTP_COMPLETE, 0, 413, true, "", ERROR_REFUSED},
         {HTTP_FAILED, CURLE_SEND_ERROR, 413, true, "", ERROR_REFUSED},
         {HTTP_COMPLETE, 0, 408, true, "", ERROR_UNKNOWN},
+        {HTTP_COMPLETE, 0, 409, true, "", ERROR_UNKNOWN},
+        {HTTP_COMPLETE, 0, 422, true, "", ERROR_REFUSED},
         {HTTP_COMPLETE, 0, 429, true, "", ERROR_UNREACHABLE},
         {HTTP_COMPLETE, 0, 500, true, "", ERROR_UNKNOWN},
         {HTTP_COMPLETE, 0, 502, true, "", ERROR_UNKNOWN},
@@ -81,6 +83,21 @@ static void what_became_of_a_post(void **state)
         assert_true(kind == ERROR_NONE || e.text[0] != '\0');
         if (kind == ERROR_NONE)
             message_release(&stored);
+    }
+}
+
+/* Whatever libcurl calls it: what counts is whether something of the request left. */
+static void every_failure_of_libcurl(void **state)
+{
+    (void)state;
+    for (int code = 1; code < CURL_LAST; code++) {
+        for (int left = 0; left < 2; left++) {
+            struct message stored;
+            struct http_reply reply = {.end = HTTP_FAILED, .code = code, .left = left};
+            assert_int_equal(
+                outcome_of_post(&reply, span_of(""), span_of("me"), span_of("x"), &stored, NULL),
+                left ? ERROR_UNKNOWN : ERROR_UNREACHABLE);
+        }
     }
 }
 
@@ -125,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_became_of_a_post),
+        cmocka_unit_test(every_failure_of_libcurl),
         cmocka_unit_test(what_became_of_a_get),
         cmocka_unit_test(sentences_tell_what_the_server_said),
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sending loop, with fakes of channel.h and http.h: what happens to a line of each outcome.
+ * The sending loop, with a fake of deliver.h: what happens to a line of each outcome.
  */
 #include "unit.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/channel.h"
+#include "client/deliver.h"
 #include "client/send.h"
 #include "common/log.h"
 #include "common/stop.h"
@@ -19,46 +19,38 @@
 static struct {
     enum error_kind outcomes[POSTS_MAX]; /* of the posts, one after the other */
     char posted[512];                    /* channel/sender/content, each in [] */
-    unsigned posts, waits, wakes;
+    char last_key[40];
+    unsigned posts;
 } fake;
 
-void channel_init(struct channel *c, struct http *http, struct span name)
+void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms)
 {
-    *c = (struct channel){.http = http, .name = name};
+    (void)http, (void)settle_ms, (void)patience_ms;
+    *d = (struct deliver){0};
 }
 
-void channel_release(struct channel *c)
+void deliver_release(struct deliver *d)
 {
-    (void)c;
+    (void)d;
 }
 
-enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, struct message *ret_stored,
-                             int64_t *ret_retry_after_ms, struct error *e)
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+                        struct error *e)
 {
-    (void)c;
+    (void)d;
     size_t len = strlen(fake.posted);
-    snprintf(fake.posted + len, sizeof(fake.posted) - len, "[%.*s/%.*s/%.*s]", (int)name.len,
-             name.data, (int)sender.len, sender.data, (int)content.len, content.data);
+    snprintf(fake.posted + len, sizeof(fake.posted) - len, "[%.*s/%.*s/%.*s]", (int)p->channel.len,
+             p->channel.data, (int)p->sender.len, p->sender.data, (int)p->content.len,
+             p->content.data);
     assert_true(fake.posts < POSTS_MAX);
+    assert_int_equal(strlen(p->key), 32);
+    assert_string_not_equal(p->key, fake.last_key);
+    snprintf(fake.last_key, sizeof(fake.last_key), "%s", p->key);
     enum error_kind kind = fake.outcomes[fake.posts++];
-    *ret_retry_after_ms = -1;
     if (kind)
         return error_set(e, kind, "as told");
     ret_stored->id = fake.posts;
     return ERROR_NONE;
-}
-
-void http_wait(struct http *h, int64_t deadline, int watch_fd)
-{
-    (void)h, (void)deadline, (void)watch_fd;
-    fake.waits++;
-}
-
-void http_wake(struct http *h)
-{
-    (void)h;
-    fake.wakes++;
 }
 
 /* Sends `text` with these options; what came of it is in *tally. */
@@ -115,18 +107,6 @@ static void a_refused_line_is_counted_and_the_next_is_sent(void **state)
     assert_false(failed);
 }
 
-static void a_line_that_is_certainly_unsent_is_tried_again(void **state)
-{
-    (void)state;
-    struct options o = {.retry_for_ms = 3600000};
-    struct tally tally;
-    bool failed;
-    fake.outcomes[0] = fake.outcomes[1] = ERROR_UNREACHABLE;
-    send_text("a\nb\n", &o, &tally, &failed);
-    assert_string_equal(fake.posted, "[c/me/a][c/me/a][c/me/a][c/me/b]");
-    assert_int_equal(tally_status(&tally), 0);
-}
-
 static void giving_up_counts_what_was_read(void **state)
 {
     (void)state;
@@ -141,7 +121,7 @@ static void giving_up_counts_what_was_read(void **state)
     assert_true(failed);
 }
 
-static void an_unknown_outcome_ends_the_run_and_is_never_sent_again(void **state)
+static void an_outcome_that_stays_unknown_ends_the_run(void **state)
 {
     (void)state;
     struct options o = {.retry_for_ms = INT64_MAX};
@@ -201,9 +181,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(each_line_is_posted_once_in_order),
         CASE(a_refused_line_is_counted_and_the_next_is_sent),
-        CASE(a_line_that_is_certainly_unsent_is_tried_again),
         CASE(giving_up_counts_what_was_read),
-        CASE(an_unknown_outcome_ends_the_run_and_is_never_sent_again),
+        CASE(an_outcome_that_stays_unknown_ends_the_run),
         CASE(json_lines_name_what_the_command_line_does_not),
         CASE(a_line_that_is_too_long_is_refused_by_us),
     };

@@ -16,6 +16,8 @@ static void statuses_in_the_order_the_manual_promises(void **state)
     assert_int_equal(tally_status(&t), 4);
     tally_add(&t, ERROR_UNKNOWN);
     assert_int_equal(tally_status(&t), 5);
+    tally_add(&t, ERROR_RESET);
+    assert_int_equal(tally_status(&t), 7);
     tally_add(&t, ERROR_LOCAL);
     assert_int_equal(tally_status(&t), 1);
     tally_add(&t, ERROR_USAGE);
@@ -37,9 +39,15 @@ static void two_threads_parts_add_up(void **state)
 {
     (void)state;
     struct tally a = {.idle = true, .lines_refused = 1};
-    struct tally b = {.unknown = true, .lines_refused = 2, .lines_unsent = 3, .lines_unknown = 4};
+    struct tally b = {.unknown = true,
+                      .lines_refused = 2,
+                      .lines_unsent = 3,
+                      .lines_unknown = 4,
+                      .lines_waiting = 5,
+                      .reset = true};
     tally_merge(&a, &b);
-    assert_int_equal(tally_status(&a), 5);
+    assert_int_equal(tally_status(&a), 7);
+    assert_int_equal(a.lines_waiting, 5);
     assert_int_equal(a.lines_refused, 3);
     assert_int_equal(a.lines_unsent, 3);
     assert_int_equal(a.lines_unknown, 4);

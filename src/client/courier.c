@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/courier.h"
+
+#include "common/log.h"
+
+#define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
+
+void courier_init(struct courier *c, struct session *s, struct tally *tally)
+{
+    *c = (struct courier){.s = s, .tally = tally};
+    deliver_init(&c->deliver, s->post_http, s->options->settle_ms, s->options->retry_for_ms);
+    buf_init(&c->receipt, RECEIPT_MAX);
+}
+
+void courier_release(struct courier *c)
+{
+    deliver_release(&c->deliver);
+    buf_release(&c->receipt);
+}
+
+static void print_receipt(struct courier *c, const struct message *stored)
+{
+    struct error e;
+    if (c->receipts_over)
+        return;
+    if (message_add_json(stored, &c->receipt)) {
+        log_error("no memory for a receipt");
+        tally_add(c->tally, ERROR_LOCAL);
+        return;
+    }
+    enum output_result r = output_write(c->s->output, &c->receipt, NULL, &e);
+    if (r == OUTPUT_FAILED) {
+        log_error("%s", e.text);
+        tally_add(c->tally, ERROR_LOCAL);
+    }
+    if (r == OUTPUT_GONE || r == OUTPUT_FAILED) {
+        c->receipts_over = true;
+        if (c->s->input)
+            input_stop(c->s->input); /* what was read is still delivered */
+    }
+}
+
+enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e)
+{
+    struct session *s = c->s;
+    struct message stored = {0};
+    if (s->options->no_echo)
+        echo_begin(&s->echo, p->sender, p->content);
+    enum error_kind kind = deliver(&c->deliver, p, &stored, e);
+    if (s->options->no_echo)
+        echo_end(&s->echo, stored.id);
+    atomic_fetch_add(&s->posts, 1);
+    if (atomic_load(&s->pausing))
+        http_wake(s->poll_http);
+    if (kind == ERROR_NONE && s->options->receipts)
+        print_receipt(c, &stored);
+    message_release(&stored);
+    return kind;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * courier: takes one line to the server (deliver.h) and tells everybody who must know: the poll
+ * loop, which looks at once; --no-echo, which must know the id; --receipts.
+ *
+ * Belongs to the thread that sends.
+ */
+#ifndef CHANCAT_COURIER_H
+#define CHANCAT_COURIER_H
+
+#include "client/deliver.h"
+#include "client/session.h"
+#include "client/tally.h"
+
+struct courier {
+    struct session *s;
+    struct tally *tally; /* receipts that cannot be written are marked here */
+    struct deliver deliver;
+    struct buf receipt;
+    bool receipts_over; /* nobody can read them any more */
+};
+
+void courier_init(struct courier *c, struct session *s, struct tally *tally);
+void courier_release(struct courier *c);
+
+/* Kinds as deliver(). */
+enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e);
+
+#endif
