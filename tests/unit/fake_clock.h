@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_clock: a clock.h that stands still until the test moves it. The functions are defined
- * here, not in a file of their own, so that only a test which includes this gets them instead of
- * the real ones. Any thread.
+ * fake_clock: a clock.h that stands still until the test moves it. The one file that includes this
+ * defines the clock of its whole program; in a shared archive it would be every test's. Any thread.
  */
 #ifndef CHANCAT_FAKE_CLOCK_H
 #define CHANCAT_FAKE_CLOCK_H
@@ -13,24 +12,24 @@
 
 #include "common/clock.h"
 
-static _Atomic int64_t fake_clock_now_ms = 1000000;
-static atomic_long fake_clock_looked;
+static _Atomic int64_t fake_now_ms = 1000000;
+static atomic_long fake_looks;
 
 static inline void fake_clock_advance(int64_t ms)
 {
-    atomic_fetch_add(&fake_clock_now_ms, ms);
+    atomic_fetch_add(&fake_now_ms, ms);
 }
 
 /* How often it was looked at so far. */
 static inline long fake_clock_looks(void)
 {
-    return atomic_load(&fake_clock_looked);
+    return atomic_load(&fake_looks);
 }
 
 int64_t clock_now_ms(void)
 {
-    atomic_fetch_add(&fake_clock_looked, 1);
-    return atomic_load(&fake_clock_now_ms);
+    atomic_fetch_add(&fake_looks, 1);
+    return atomic_load(&fake_now_ms);
 }
 
 int64_t clock_deadline(int64_t after_ms)
