@@ -16,7 +16,9 @@
 
 #include "client/cursor.h"
 #include "common/file.h"
+#include "common/hash.h"
 #include "common/log.h"
+#include "common/record.h"
 #include "scratch.h"
 
 static bool no_links, no_renames, no_syncs;
@@ -206,15 +208,61 @@ static void a_damaged_file_is_noticed_and_the_one_before_is_used(void **state)
     assert_int_equal(buf_add_char(&good, '\n'), 0);
     scratch_write("c", (struct span){good.data, good.len});
     expect(1, 11);
-    /* Saving the same mark repairs; the damaged one does not become FILE.prev. */
-    save(1, 11);
-    expect(1, 11);
-    scratch_write("c", span_of("x"));
-    expect(1, 11);
-    save(3, 33);
-    scratch_write("c", span_of(""));
-    expect(1, 11);
     buf_release(&good);
+}
+
+static void saving_repairs_and_keeps_the_good_one_meanwhile(void **state)
+{
+    (void)state;
+    struct cursor c;
+    save(1, 11);
+    save(2, 22);
+    scratch_write("c", span_of("x"));
+    save(1, 11); /* what FILE.prev holds already, but FILE does not */
+    assert_int_equal(rename(scratch_path("c.prev"), scratch_path("good")), 0);
+    expect(1, 11);
+    assert_int_equal(rename(scratch_path("good"), scratch_path("c.prev")), 0);
+    scratch_write("c", span_of("x"));
+    assert_int_equal(open_it(&c), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct cursor_mark){3, 33}, &e), ERROR_NONE);
+    scratch_write("c", span_of("")); /* the damaged one did not become FILE.prev */
+    cursor_close(&c);
+    expect(1, 11);
+    assert_int_equal(open_it(&c), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct cursor_mark){4, 44}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct cursor_mark){5, 55}, &e), ERROR_NONE);
+    cursor_close(&c);
+    scratch_write("c", span_of(""));
+    expect(4, 44); /* from then on all is as always */
+}
+
+/* With a checksum that is right: somebody else's program wrote it. */
+static void what_is_wrong_below_a_right_checksum_is_damage(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "chancat-cursor-1 -1 0000000000000000 http%3A%2F%2Fh room ",
+        "chancat-cursor-1 1 0 http%3A%2F%2Fh room ",
+        "chancat-cursor-1 1 0000000000000000 http%3A%2F%2Fh room more ",
+        "chancat-cursor-2 1 0000000000000000 http%3A%2F%2Fh room ",
+        "chancat-cursor-1 1 0000000000000000 http%3A%2F%2Fh room ",
+        "chancat-cursor-1 1 0000000000000000 http%3A%2F%2Fh room ",
+    };
+    struct buf b;
+    buf_init(&b, 1000);
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        struct cursor c;
+        bool last = i + 1 == COUNT(lines), longer = i + 2 == COUNT(lines);
+        uint64_t sum = hash_add(HASH_START, span_of(lines[i]));
+        buf_clear(&b);
+        assert_int_equal(buf_add_str(&b, lines[i]), 0);
+        assert_int_equal(record_end(&b, longer ? hash_add(sum, span_of("more\n")) : sum), 0);
+        assert_int_equal(buf_add_str(&b, longer ? "more\n" : ""), 0);
+        scratch_write("c", (struct span){b.data, b.len});
+        assert_int_equal(open_it(&c), last ? ERROR_NONE : ERROR_LOCAL);
+        cursor_close(&c);
+    }
+    buf_release(&b);
 }
 
 static void without_a_good_file_no_run_starts(void **state)
@@ -387,6 +435,8 @@ int main(void)
         TEST(any_name_of_server_and_channel_comes_back),
         TEST(another_channel_is_named_and_nothing_changes),
         TEST(a_damaged_file_is_noticed_and_the_one_before_is_used),
+        TEST(saving_repairs_and_keeps_the_good_one_meanwhile),
+        TEST(what_is_wrong_below_a_right_checksum_is_damage),
         TEST(without_a_good_file_no_run_starts),
         TEST(a_second_run_is_refused),
         TEST(a_full_disk_leaves_what_was_there),
