@@ -127,6 +127,7 @@ static bool on_message(void *context, const struct message *m)
 {
     struct receiver *r = context;
     begin(r);
+    r->placed = true;
     if (r->over || enough(r))
         return false;
     if (r->s->options->no_echo) {
@@ -151,7 +152,6 @@ static bool on_flush(void *context)
     bool wrote = r->lines.len > 0;
     if (!write_lines(r) || enough(r))
         return false;
-    r->placed |= wrote;
     if (wrote && clock_left_ms(r->save_at) == 0)
         save(r);
     return true;

@@ -224,13 +224,13 @@ static void saving_repairs_and_keeps_the_good_one_meanwhile(void **state)
     assert_int_equal(rename(scratch_path("good"), scratch_path("c.prev")), 0);
     scratch_write("c", span_of("x"));
     assert_int_equal(open_it(&c), ERROR_NONE);
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){3, 33}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct message_mark){3, 33}, &e), ERROR_NONE);
     scratch_write("c", span_of("")); /* the damaged one did not become FILE.prev */
     cursor_close(&c);
     expect(1, 11);
     assert_int_equal(open_it(&c), ERROR_NONE);
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){4, 44}, &e), ERROR_NONE);
-    assert_int_equal(cursor_save(&c, (struct cursor_mark){5, 55}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct message_mark){4, 44}, &e), ERROR_NONE);
+    assert_int_equal(cursor_save(&c, (struct message_mark){5, 55}, &e), ERROR_NONE);
     cursor_close(&c);
     scratch_write("c", span_of(""));
     expect(4, 44); /* from then on all is as always */
