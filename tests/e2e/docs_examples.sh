@@ -72,7 +72,9 @@ for page in chancat.1 chancat-protocol.7; do
         assert_eq "$STATUS" 0 "status of $(cat "command.$i")"
         assert_empty err
         # Whoever reads a channel gets something.
-        if grep -qE '(chancat -r|curl)' "command.$i" && ! grep -q ' -sj ' "command.$i"; then
+        if grep -q '>> ops.jsonl$' "command.$i"; then
+            assert test -s ops.jsonl
+        elif grep -qE '(chancat -r|curl)' "command.$i" && ! grep -q ' -sj ' "command.$i"; then
             assert test -s out
         fi
     done

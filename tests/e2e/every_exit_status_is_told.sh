@@ -44,9 +44,12 @@ run "$CHANCAT" -f --idle 0.3 t <<<'mine'
 assert_status 6
 
 test_case "--idle counts from the last message"
-echo '[{"id":9,"channel":"t","sender":"s","content":"x","time":"2024-01-02T03:04:05Z"}]' >"$WORK/one"
-start_fault "GET /get 3 body $WORK/one"
-run "$CHANCAT" -rf -i 0.05 --idle 1 t
+start_fault
+spawn "$CHANCAT" -rf -i 0.05 --idle 1 t >out 2>err
+chancat=$SPAWNED
+wait_until logged 'GET /get' 3
+post t s x
+wait_for "$chancat"
 assert_status 6
 assert_lines out 1
 stop_fault

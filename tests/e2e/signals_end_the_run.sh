@@ -91,7 +91,7 @@ kill -TERM "$SPAWNED"
 wait_for "$SPAWNED"
 assert_status 143
 stop_fault
-start_fault '* * * status 429 retry-after 3000'
+start_fault 'POST /send * status 429 retry-after 3000'
 spawn "$CHANCAT" -s --retry-for inf t <<<'x' >out 2>err
 wait_until logged 'POST' 1
 kill -TERM "$SPAWNED"
