@@ -253,3 +253,137 @@ assert_sweep() {
     assert [ "$struck" -ge $((points * $2 / 100)) ]
     echo "  $tag: $points points, $struck struck; $(cat "$HARM/$tag/verdict" 2>/dev/null)"
 }
+
+# ---- a server that is killed --------------------------------------------------------------------
+
+# Lines for a sender, more than it can send, until the file $HARM/stop is there.
+endless_lines() {
+    local n=0
+    until [ -e "$HARM/stop" ]; do
+        n=$((n + 1))
+        printf '%s-%07d some text\n' "$1" $n
+        printf '%s-%07d some text\n' "$1" $n >&3
+    done 3>"$HARM/$1.sent"
+}
+
+# endless_sender NAME: to the channel NAME; its status is chancat's.
+endless_sender() {
+    set +m
+    endless_lines "$1" |
+        "$CHANCAT" -q -s --receipts --retry-for inf "$1" >"$HARM/$1.receipts" 2>"$HARM/$1.err"
+}
+
+# For wait_until: each file has more lines than when its number in GROWN was taken.
+take_sizes() {
+    local file
+    declare -gA GROWN=()
+    for file; do
+        GROWN[$file]=$(wc -l <"$file")
+    done
+}
+
+all_have_grown() {
+    local file
+    for file in "${!GROWN[@]}"; do
+        [ "$(wc -l <"$file")" -gt "${GROWN[$file]}" ] || return 1
+    done
+}
+
+# kill_server TIMES SENDER...: so often, each time after every sender got on; then all come to
+# their end. One reader follows the first channel. STATUS is the worst sender's.
+kill_server() {
+    local times=$1 name i worst=0 reader
+    local -A running
+    shift
+    local receipts=("${@/#/$HARM/}")
+    start_server
+    rm -f "$HARM/stop"
+    for name; do
+        : >"$HARM/$name.receipts"
+        spawn endless_sender "$name"
+        running[$name]=$SPAWNED
+    done
+    spawn "$CHANCAT" -q -r -f -n all --retry-for inf "$1" >"$HARM/$1.printed" 2>"$HARM/$1.reader"
+    reader=$SPAWNED
+    for ((i = 0; i < times; i++)); do
+        take_sizes "${receipts[@]/%/.receipts}"
+        wait_until all_have_grown || break
+        stop_server KILL
+        start_server -l "127.0.0.1:$PORT" -d "$DATABASE"
+    done
+    : >"$HARM/stop"
+    for name; do
+        wait_for "${running[$name]}"
+        [ "$STATUS" -le "$worst" ] || worst=$STATUS
+        "$HONEST" -r -n all "$name" >"$HARM/$name.stored"
+        "$ROOT/tests/soak/oracle" "$HARM/$name.sent" "$HARM/$name.stored" >"$HARM/$name.verdict"
+    done
+    wait_until lines "$HARM/$1.printed" "$(wc -l <"$HARM/$1.stored")"
+    kill -TERM "$reader"
+    wait_for "$reader"
+    stop_server
+    STATUS=$worst
+}
+
+# ---- many that share an outbox ------------------------------------------------------------------
+
+# enqueuer NAME LINES: the even ones have a run for each line, and send like everybody, and they go on
+# until $HARM/enough is there; the odd ones cannot reach the server, so they only put their lines
+# there, all in one run. What they put there is in $HARM/NAME.sent, too.
+enqueuer() {
+    local n=0 bad=0 arguments=(-q -s --retry-for 0 --settle "$HARM_SETTLE" --outbox outbox shared)
+    set +m
+    if [[ $1 == *[13579] ]]; then
+        seq -f "$1-%04g" "$2" | tee "$HARM/$1.sent" |
+            http_proxy=http://127.0.0.1:9 "$CHANCAT" "${arguments[@]}"
+        return
+    fi
+    until [ $n -ge "$2" ] && [ -e "$HARM/enough" ]; do
+        n=$((n + 1))
+        printf '%s-%04d\n' "$1" $n | tee -a "$HARM/$1.sent" | "$CHANCAT" "${arguments[@]}"
+        [[ $? == [03] ]] || bad=1
+    done
+    return $bad
+}
+
+# For share_outbox: does anybody run, or anything wait?
+is_shared() {
+    local pid
+    for pid in "${pids[@]}"; do
+        ! alive "$pid" || return 0
+    done
+    [ -n "$(find outbox/new -type f ! -name '*.try' 2>/dev/null)" ]
+}
+
+# share_outbox ENQUEUERS LINES KILLS: all at once into ./outbox, while a sender is killed again and
+# again, KILLS times at least. Sets KILLED; the files are $HARM/shared.*. STATUS is the last flush's.
+share_outbox() {
+    local i name pids=()
+    local flush=("$CHANCAT" -q --flush --settle "$HARM_SETTLE" --outbox outbox)
+    KILLED=0
+    rm -f "$HARM"/e[0-9]* "$HARM/enough"
+    for ((i = 0; i < $1; i++)); do
+        printf -v name 'e%02d' $i
+        spawn enqueuer "$name" "$2" 2>"$HARM/$name.err"
+        pids+=("$SPAWNED")
+    done
+    while is_shared; do
+        # The shell in between does not say "Killed".
+        if ! (
+            timeout -s KILL "0.0$((RANDOM % 7 + 1))" "${flush[@]}" 2>>err
+            [ $? != 137 ]
+        ) 2>/dev/null; then
+            KILLED=$((KILLED + 1))
+        fi
+        [ "$KILLED" -lt "$3" ] || : >"$HARM/enough"
+    done
+    for i in "${pids[@]}"; do
+        wait_for "$i"
+        [[ $STATUS == [03] ]] || fail "an enqueuer ends with $STATUS: $(cat "$HARM"/e*.err)"
+    done
+    run "${flush[@]}"
+    # Whose line comes first is nobody's promise, only the order of each one's own.
+    cat "$HARM"/e*.sent >"$HARM/shared.sent"
+    "$HONEST" -r -n all shared | jq -s -c 'sort_by(.content[0:3])[]' >"$HARM/shared.stored"
+    "$ROOT/tests/soak/oracle" "$HARM/shared.sent" "$HARM/shared.stored" >"$HARM/shared.verdict"
+}
