@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# timeout: 240
+#
+# Each write, fsync, rename, link, unlink, open and mkdir of a run fails with "input/output error" and
+# "no space left": it is said in a line, the status is one that the manual names, and the next run
+# makes it good. See tests/harm/lib.sh.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../harm/lib.sh"
+need jq curl
+need_strace
+
+# The two faults in turn; tests/soak/harm-report has both for each call.
+HARM_STRIDE=2
+[ -z "$SANITIZE" ] || HARM_STRIDE=5
+
+declare -A SWEEP
+test_case "sweeps start"
+for kind in keys plain; do
+    case $kind in
+    keys) start_server ;;
+    plain) start_server --plain ;;
+    esac
+    for job in send flush receive both; do
+        [ $job$kind != receiveplain ] || continue
+        spawn sweep "$job-$kind" "$job" "$CALLS_CHANGE" error=EIO error=ENOSPC
+        SWEEP[$job-$kind]=$SPAWNED
+    done
+done
+
+for kind in keys plain; do
+    test_case "sending with an outbox ($kind)"
+    assert_sweep send-$kind 90
+    test_case "flushing an outbox ($kind)"
+    assert_sweep flush-$kind 90
+    test_case "sending and receiving ($kind)"
+    assert_sweep both-$kind 60
+done
+test_case "receiving with a cursor file"
+assert_sweep receive-keys 90
+
+done_testing

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# timeout: 240
+#
+# chancat is killed with -9 at every step of sending, flushing and receiving, and the next run makes
+# it good: nothing is lost, doubled or out of order, and nothing stays behind. See tests/harm/lib.sh;
+# tests/soak/harm-report does the same with more lines.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../harm/lib.sh"
+need jq curl
+need_strace
+
+[ -z "$SANITIZE" ] || HARM_STRIDE=2
+
+declare -A SWEEP
+test_case "sweeps start"
+for kind in keys plain; do
+    case $kind in
+    keys) start_server ;;
+    plain) start_server --plain ;;
+    esac
+    for job in send flush receive both; do
+        [ $job$kind != receiveplain ] || continue
+        spawn sweep "$job-$kind" "$job" "$CALLS_KILL" signal=KILL
+        SWEEP[$job-$kind]=$SPAWNED
+    done
+done
+
+for kind in keys plain; do
+    test_case "sending with an outbox is killed ($kind)"
+    assert_sweep send-$kind 90
+    test_case "flushing an outbox is killed ($kind)"
+    assert_sweep flush-$kind 90
+    test_case "sending and receiving is killed ($kind)"
+    assert_sweep both-$kind 60
+done
+test_case "receiving with a cursor file is killed"
+assert_sweep receive-keys 90
+
+done_testing
