@@ -18,12 +18,14 @@ struct fetch {
     struct channel *channel;
     const struct channel_sink *sink;
     struct channel_fetched *fetched;
-    bool only_cursor; /* look at ids, hand nothing over */
-    bool stopped;     /* the sink had enough */
-    bool checks;      /* the newest message we know must come first */
-    bool checked;     /* this fetch asked for it */
-    bool reset;       /* it did not come */
-    bool again;       /* the reply came over a new connection: a check must come first */
+    bool only_cursor;       /* look at ids, hand nothing over */
+    bool stopped;           /* the sink had enough */
+    bool checks;            /* the newest message we know must come first */
+    bool checked;           /* this fetch asked for it */
+    bool reset;             /* it did not come */
+    enum error_kind failed; /* ERROR_LOCAL: no memory for a message, as `why` says */
+    struct error why;
+    bool again; /* the reply came over a new connection: a check must come first */
     int64_t elements;
     int64_t last_id; /* of Chancat-Last-Id */
     int64_t guessed; /* highest id that an element which is no message seems to have */
@@ -54,7 +56,9 @@ void channel_expect(struct channel *c, struct message_mark mark)
 
 struct message_mark channel_mark(const struct channel *c)
 {
-    return c->newest.id ? message_mark_of(&c->newest) : c->known;
+    if (c->newest.id)
+        return message_mark_of(&c->newest);
+    return c->known.id ? c->known : (struct message_mark){.id = c->cursor};
 }
 
 void channel_restart(struct channel *c)
@@ -66,10 +70,16 @@ void channel_restart(struct channel *c)
     c->check_due = false;
 }
 
-/* Is there a message that the server must still have? */
+/* Is there a message that the server must, or may, still have? */
 static bool can_check(const struct channel *c)
 {
-    return c->watches && (c->newest.id || c->known.fingerprint);
+    return c->watches && (c->newest.id || c->known.id);
+}
+
+/* It must. */
+static bool must_have(const struct channel *c)
+{
+    return c->newest.id || c->known.fingerprint;
 }
 
 static int64_t known_id(const struct channel *c)
@@ -95,6 +105,10 @@ static void pass_over(struct fetch *f, struct span element, const struct error *
         return;
     if (id > f->guessed)
         f->guessed = id;
+    if (id > 0 && id <= c->bad_id)
+        return;
+    if (id > 0)
+        c->bad_id = id;
     uint64_t mark = hash_add(HASH_START, element) | 1;
     for (unsigned i = 0; i < CHANNEL_BAD_REMEMBER; i++) {
         if (c->bad[i] == mark)
@@ -111,11 +125,14 @@ static void pass_over(struct fetch *f, struct span element, const struct error *
 static bool check(struct fetch *f, const struct message *m)
 {
     struct channel *c = f->channel;
-    if (m->id < known_id(c))
+    if (m->id < known_id(c)) /* from a server that looks at `last` loosely */
         return true;
     struct message_mark known = channel_mark(c), now = message_mark_of(m);
-    f->reset = now.id != known.id || now.fingerprint != known.fingerprint;
     f->checks = false; /* done */
+    if (must_have(c))
+        f->reset = now.id != known.id || now.fingerprint != known.fingerprint;
+    else if (now.id == known.id)
+        remember(c, m);
     return !f->reset;
 }
 
@@ -124,12 +141,14 @@ static bool on_element(void *context, struct span element)
     struct fetch *f = context;
     struct channel *c = f->channel;
     struct message m;
-    struct error why;
     f->elements++;
-    if (message_parse(&m, element, &why)) {
-        pass_over(f, element, &why);
-        return true;
+    f->failed = message_parse(&m, element, &f->why);
+    if (f->failed == ERROR_BAD_DATA) {
+        f->failed = ERROR_NONE;
+        pass_over(f, element, &f->why);
     }
+    if (!m.fields)
+        return f->failed == ERROR_NONE;
     if (f->checks && !check(f, &m)) {
         message_release(&m);
         return false;
@@ -150,7 +169,7 @@ static bool on_body(void *context, const struct http_reply *reply, struct span p
 {
     struct fetch *f = context;
     struct channel *c = f->channel;
-    if (reply->status == 200 && reply->reconnected && can_check(c) && !f->checked) {
+    if (reply->status == 200 && reply->reconnected && can_check(c) && must_have(c) && !f->checked) {
         f->again = true;
         return false;
     }
@@ -171,6 +190,12 @@ static bool interrupt(void *context)
 {
     struct fetch *f = context;
     return f->sink->interrupt(f->sink->context);
+}
+
+static int64_t wake_at(void *context)
+{
+    struct fetch *f = context;
+    return f->sink->wake_at(f->sink->context);
 }
 
 static bool has_feature(const char *list, const char *name)
@@ -212,12 +237,12 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     struct http_request request = {
         .target = c->target.data,
         .silence_ms = silence_ms,
-        .deadline = f->sink->deadline,
         .grace_ms = f->sink->grace_ms,
         .watch_fd = f->sink->watch_fd,
         .on_body = on_body,
         .on_flush = on_flush,
         .interrupt = interrupt,
+        .wake_at = f->sink->wake_at ? wake_at : NULL,
         .context = f,
     };
     struct http_reply reply;
@@ -227,6 +252,8 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     f->last_id = reply.last_id;
     if (f->again)
         return ERROR_NONE;
+    if (f->failed)
+        return error_set(e, f->failed, "%s", f->why.text);
     if (f->reset)
         return tell_reset(c, e);
     if (c->scan.state == SCAN_BROKEN)
@@ -239,7 +266,7 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     if (c->scan.state != SCAN_END)
         return error_set(e, ERROR_BAD_DATA, "the server's reply ends in the middle");
     note_features(c, &reply);
-    return f->checks ? tell_reset(c, e) : ERROR_NONE;
+    return f->checks && must_have(c) ? tell_reset(c, e) : ERROR_NONE;
 }
 
 static enum error_kind start_target(struct channel *c, const char *path, struct error *e)
@@ -260,7 +287,10 @@ enum error_kind channel_fetch_past(struct channel *c, int64_t count,
         return kind;
     if (buf_addf(&c->target, "&count=%" PRId64, count ? count : 1))
         return error_set(e, ERROR_LOCAL, "no memory for a request");
-    return fetch(&f, CHANNEL_SILENCE_MS, e);
+    kind = fetch(&f, CHANNEL_SILENCE_MS, e);
+    if (!kind && c->cursor == 0)
+        c->cursor = f.guessed; /* all are bad: what comes after them is what is wanted */
+    return kind;
 }
 
 /* Makes the target of a fetch; a check asks for the newest message we know once more. */
@@ -287,30 +317,40 @@ static enum error_kind fetch_after(struct fetch *f, int64_t wait_s, struct error
     return kind;
 }
 
-/* Must the next fetch check? */
-static bool check_is_due(const struct fetch *f, enum error_kind kind)
+/* Must the next fetch check, even if it would be held? */
+static bool check_is_due(const struct fetch *f, enum error_kind kind, bool early)
 {
     const struct channel *c = f->channel;
-    if (kind == ERROR_STOPPED || f->stopped)
+    if (kind == ERROR_STOPPED)
         return c->check_due;
     if (kind)
         return true; /* who knows what answers next time */
-    if (f->last_id >= 0)
-        return f->last_id < known_id(c);
-    return !c->can_wait && !f->checked && f->elements == 0;
+    if (f->checked)
+        return false;
+    return early || f->last_id < known_id(c); /* -1: the server does not say */
+}
+
+/* Is this fetch a check? */
+static bool checks_now(const struct channel *c, int64_t wait_s)
+{
+    if (!can_check(c))
+        return false;
+    bool held = wait_s > 0 && c->can_wait;
+    return c->check_due || (!held && c->newest.content.len <= CHANNEL_CHECK_MAX);
 }
 
 enum error_kind channel_fetch(struct channel *c, int64_t wait_s, const struct channel_sink *sink,
                               struct channel_fetched *ret, struct error *e)
 {
-    struct fetch f = {.channel = c, .sink = sink, .fetched = ret};
-    f.checks = c->check_due && can_check(c);
+    struct fetch f = {.channel = c, .sink = sink, .fetched = ret, .checks = checks_now(c, wait_s)};
+    int64_t began_ms = clock_now_ms();
     enum error_kind kind = fetch_after(&f, wait_s, e);
+    bool early = f.elements == 0 && clock_now_ms() - began_ms < wait_s * 1000 - CHANNEL_EARLY_MS;
     if (f.again) {
         f = (struct fetch){.channel = c, .sink = sink, .fetched = ret, .checks = true};
         kind = fetch_after(&f, wait_s, e);
     }
-    c->check_due = check_is_due(&f, kind);
+    c->check_due = check_is_due(&f, kind, early);
     return kind;
 }
 
@@ -347,7 +387,6 @@ static struct channel_sink sink_of(struct look *look, int64_t grace_ms)
         .on_message = look_at,
         .on_flush = look_on,
         .interrupt = look_undisturbed,
-        .deadline = CLOCK_NEVER,
         .grace_ms = grace_ms,
         .watch_fd = -1,
         .context = look,
@@ -421,7 +460,6 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         .body = {form.data, form.len},
         .idempotency_key = key,
         .silence_ms = CHANNEL_SILENCE_MS,
-        .deadline = CLOCK_NEVER,
         .grace_ms = CHANNEL_GRACE_MS,
         .watch_fd = -1,
         .on_body = on_post_body,

@@ -10,13 +10,17 @@
  * message. An element that is no message is reported once on stderr and passed over.
  *
  * A server whose database was emptied, restored or replaced would keep a follower waiting for ids
- * that never come. So a channel that watches (`watches`) remembers the newest message handed
- * over, and a fetch now and then asks for it once more, together with what is newer: it must come
- * first and unchanged, else the fetch ends with ERROR_RESET and nothing is handed over. That is
- * done at the first fetch after channel_expect(), after a failure, when the reply came over
- * a new connection (then the reply is thrown away and asked for again), after each empty
- * reply of a server without `wait`, and when the server says that the channel's newest id is
- * below ours (header Chancat-Last-Id).
+ * that never come, or hide the messages whose ids it has seen already. So a channel that watches
+ * (`watches`) remembers the newest message handed over, and asks for it once more, together with
+ * what is newer: it must come first and unchanged, else the fetch ends with ERROR_RESET and
+ * nothing is handed over. Every fetch that is not held checks in this way (only when the
+ * message is longer than CHANNEL_CHECK_MAX, just every second one). A held fetch cannot: it is
+ * followed by a check when it came over a new connection (then the reply is thrown away and
+ * asked for again), failed, came empty too early (a server that stops ends so what it holds), or
+ * when the header Chancat-Last-Id says that the channel's newest id is below ours or is not there.
+ *
+ * What was never seen (channel_expect() without a fingerprint) proves nothing by being absent; when
+ * it is there, it is remembered from then on.
  */
 #ifndef CHANCAT_CHANNEL_H
 #define CHANCAT_CHANNEL_H
@@ -35,7 +39,9 @@
 #define CHANNEL_PAGE         1000                      /* messages a call, with `limit` */
 #define CHANNEL_WAIT_MAX_S   25                        /* of `wait` */
 #define CHANNEL_REPLY_MAX    (SCAN_ELEMENT_MAX + 4096) /* bytes of a reply to POST */
-#define CHANNEL_BAD_REMEMBER 64 /* bad elements remembered, so that each is reported once */
+#define CHANNEL_CHECK_MAX    65536 /* bytes of a message asked for again each time */
+#define CHANNEL_EARLY_MS     1000  /* an empty reply so early was not held */
+#define CHANNEL_BAD_REMEMBER 64    /* bad elements remembered, so that each is reported once */
 
 struct channel {
     struct http *http; /* not owned */
@@ -51,6 +57,7 @@ struct channel {
     struct buf body;   /* of the request or, on errors, of the reply */
     uint64_t bad[CHANNEL_BAD_REMEMBER];
     unsigned bad_next;
+    int64_t bad_id; /* the highest that one of them seemed to have: no lower one is reported */
 };
 
 /* What the caller of channel_fetch is told and asked. */
@@ -58,7 +65,7 @@ struct channel_sink {
     bool (*on_message)(void *context, const struct message *m); /* false: stop, not taken */
     bool (*on_flush)(void *context);                            /* see http.h */
     bool (*interrupt)(void *context);                           /* see http.h */
-    int64_t deadline; /* clock_now_ms() at which a request is cut short */
+    int64_t (*wake_at)(void *context);                          /* see http.h */
     int64_t grace_ms; /* how long a signal lets the request go on */
     int watch_fd;
     void *context;

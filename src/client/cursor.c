@@ -219,6 +219,12 @@ static enum error_kind write_tmp(struct cursor *c, struct message_mark mark, str
     return kind;
 }
 
+static enum error_kind cannot_save(const struct cursor *c, struct error *e)
+{
+    return error_set(e, ERROR_LOCAL, "cannot save the cursor file %s: %s", c->path.data,
+                     strerror(errno));
+}
+
 enum error_kind cursor_open(struct cursor *c, const char *path, struct span server,
                             struct span channel, struct error *e)
 {
@@ -235,8 +241,13 @@ enum error_kind cursor_open(struct cursor *c, const char *path, struct span serv
         kind = write_tmp(c, c->saved, e);
     if (kind)
         return kind;
-    unlink(c->tmp.data);
-    return file_sync_directory(c->directory.data, e);
+    /* What is there already is written anew, so that a FILE whose place nothing can take (a bind
+     * mount, somebody else's in a sticky directory) is told now. */
+    if (c->found && !c->damaged && rename(c->tmp.data, c->path.data))
+        kind = cannot_save(c, e);
+    if (!c->found || c->damaged || kind)
+        unlink(c->tmp.data);
+    return kind ? kind : file_sync_directory(c->directory.data, e);
 }
 
 void cursor_close(struct cursor *c)
@@ -271,8 +282,7 @@ enum error_kind cursor_save(struct cursor *c, struct message_mark mark, struct e
         return kind;
     keep_previous(c);
     if (rename(c->tmp.data, c->path.data)) {
-        error_set(e, ERROR_LOCAL, "cannot save the cursor file %s: %s", c->path.data,
-                  strerror(errno));
+        cannot_save(c, e);
         unlink(c->tmp.data);
         return ERROR_LOCAL;
     }

@@ -350,13 +350,12 @@ static void run(struct http *h)
             return;
         if (request->interrupt && request->interrupt(request->context))
             return;
-        if (clock_left_ms(request->deadline) == 0)
-            return;
         h->reply->end = HTTP_SILENT;
         int64_t silent_at = h->last_progress_ms + request->silence_ms;
         if (clock_left_ms(silent_at) == 0)
             return;
-        poll_until(h, sooner(silent_at, sooner(stop_at, request->deadline)), stop_at != CLOCK_NEVER,
+        int64_t wake_at = request->wake_at ? request->wake_at(request->context) : CLOCK_NEVER;
+        poll_until(h, sooner(silent_at, sooner(stop_at, wake_at)), stop_at != CLOCK_NEVER,
                    request->watch_fd);
     }
 }

@@ -43,7 +43,7 @@ enum http_end {
     HTTP_FAILED,     /* libcurl's `code` and `error` say why */
     HTTP_SILENT,     /* nothing happened for silence_ms */
     HTTP_ABORTED,    /* on_body returned false */
-    HTTP_INTERRUPTED /* `interrupt` returned true, the deadline passed, or a signal came */
+    HTTP_INTERRUPTED /* `interrupt` returned true, or a signal came */
 };
 
 struct http_reply {
@@ -65,7 +65,6 @@ struct http_request {
     struct span body;            /* of a POST, form-encoded */
     const char *idempotency_key; /* sent as the header of that name; NULL: none */
     int64_t silence_ms;
-    int64_t deadline; /* clock_now_ms() at which it is interrupted, or CLOCK_NEVER */
     int64_t grace_ms; /* how long a signal lets the request go on (a second signal ends it) */
     int watch_fd;     /* wakes the wait when its other end goes away; -1: none */
     /* A piece of the reply's body; reply->status is known. False aborts. */
@@ -74,6 +73,9 @@ struct http_request {
     bool (*on_flush)(void *context);
     /* Asked after every wake-up; true ends the request. May be NULL. */
     bool (*interrupt)(void *context);
+    /* When `interrupt` wants to be asked next, at the latest (clock_now_ms(), or CLOCK_NEVER);
+     * asked before every wait. May be NULL. */
+    int64_t (*wake_at)(void *context);
     void *context;
 };
 

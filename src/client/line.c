@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/line.h"
 
-#include <jansson.h>
+#include "common/json_text.h"
 
 /* Numbers in fields that nobody looks at may have any size. */
 #define LOAD_FLAGS (JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL)
@@ -64,21 +64,20 @@ static enum error_kind take_field(struct line *line, const json_t *object, const
 /* The object in the record; bytes that are not UTF-8 do not spoil it. */
 static enum error_kind load(struct line *line, struct span record, json_t **ret, struct error *e)
 {
-    json_error_t json_error;
+    json_t *object;
     if (text_add_sanitized(&line->bytes, record, false, &line->replaced))
         return error_set(e, ERROR_LOCAL, "no memory for a line");
-    json_t *object = json_loadb(line->bytes.data, line->bytes.len, LOAD_FLAGS, &json_error);
+    enum error_kind kind = json_text_parse((struct span){line->bytes.data, line->bytes.len},
+                                           LOAD_FLAGS, &object, NULL, e);
     buf_clear(&line->bytes);
+    if (kind)
+        return kind == ERROR_BAD_DATA ? error_rekind(e, ERROR_REFUSED) : kind;
     if (json_is_object(object)) {
         *ret = object;
         return ERROR_NONE;
     }
-    if (object)
-        error_set(e, ERROR_REFUSED, "not a JSON object");
-    else
-        error_set(e, ERROR_REFUSED, "not JSON: %s", json_error.text);
     json_decref(object);
-    return ERROR_REFUSED;
+    return error_set(e, ERROR_REFUSED, "not a JSON object");
 }
 
 enum error_kind line_parse_json(struct line *line, struct span record, bool want_channel,

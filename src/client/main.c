@@ -8,6 +8,7 @@
 #include "client/line.h"
 #include "client/mode.h"
 #include "common/file.h"
+#include "common/json_text.h"
 #include "common/log.h"
 #include "common/stop.h"
 
@@ -131,7 +132,7 @@ int main(int argc, char **argv)
     file_fill_standard_fds();
     log_init("chancat", LOG_NORMAL);
     output_init(&out, STDOUT_FILENO);
-    json_object_seed(0); /* before there are threads */
+    json_text_init(); /* before there are threads */
     bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     enum error_kind kind = options_read(&options, argc, argv, terminal, &e);
     if (!kind)

@@ -120,6 +120,14 @@ enum output_result output_write(struct output *out, struct buf *b, size_t *ret_w
     return r;
 }
 
+enum error_kind output_sync(const struct output *out, struct error *e)
+{
+    struct stat info;
+    if (fstat(out->fd, &info) || !S_ISREG(info.st_mode) || fdatasync(out->fd) == 0)
+        return ERROR_NONE;
+    return error_set(e, ERROR_LOCAL, "cannot put standard output on disk: %s", strerror(errno));
+}
+
 bool output_is_closed(const struct output *out)
 {
     int flags = fcntl(out->fd, F_GETFL);

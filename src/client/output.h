@@ -40,6 +40,9 @@ void output_release(struct output *out);
 enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
                                 struct error *e);
 
+/* Puts what was written on disk if it went to a file; else nothing happens. */
+enum error_kind output_sync(const struct output *out, struct error *e);
+
 /* Was it closed when the program started, so that writing to it can only fail? */
 bool output_is_closed(const struct output *out);
 

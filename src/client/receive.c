@@ -12,9 +12,7 @@
 #define FLUSH_BYTES 65536u                  /* written out in the middle of a read, too */
 #define LINES_MAX   (4u * SCAN_ELEMENT_MAX) /* escapes make a line longer than its element */
 #define SAVE_MS     1000                    /* the cursor is saved so often while messages stream */
-#define FAST_EMPTY_MS                                                                              \
-    1000 /* a held reply that comes empty before this                                              \
-            was not held: pause as with a plain server */
+#define CONFIRM_MS  1000                    /* at most, before a reset is asked for once more */
 
 struct receiver {
     struct session *s;
@@ -27,11 +25,15 @@ struct receiver {
     int64_t idle_at;  /* when --idle runs out */
     int64_t past;     /* how many messages to start with, until `started` */
     bool started;     /* the start position is known */
-    bool placed;      /* the server has answered, so there is a position to save */
-    bool cut;         /* not all lines were written; `last_whole` is the last one that was */
-    struct message_mark last_whole;
-    int64_t save_at;  /* when the cursor is saved next */
+    bool placed;      /* the server has answered, so there is a position */
+    bool unsaved;     /* and it has moved since it was saved */
+    bool cut;         /* not all lines were written; up to `whole` they were */
+    bool has_whole;   /* `whole` is a position */
+    struct message_mark whole;
+    int64_t save_at;  /* not saved again before */
     bool save_failed; /* and that was said */
+    bool suspect;     /* the last fetch saw a reset; the next one confirms it */
+    bool hurried;     /* the last fetch was followed by the next one without a pause */
     bool begun;       /* on_started was called */
     void (*on_started)(void *context);
     void *context;
@@ -53,8 +55,19 @@ static void cut_after(struct receiver *r, size_t written)
     const struct line_mark *lines = (const struct line_mark *)(void *)r->marks.data;
     size_t count = r->marks.len / sizeof(*lines);
     r->cut = true;
-    for (size_t i = 0; i < count && lines[i].end <= written; i++)
-        r->last_whole = lines[i].mark;
+    for (size_t i = 0; i < count && lines[i].end <= written; i++) {
+        r->whole = lines[i].mark;
+        r->has_whole = true;
+    }
+}
+
+/* What is saved must be on disk itself, if that is where it went: a cursor that a crash of the
+ * machine leaves ahead of the output would skip messages. */
+static enum error_kind save_now(struct receiver *r, struct error *e)
+{
+    enum error_kind kind = output_sync(r->s->output, e);
+    return kind ? kind
+                : cursor_save(r->s->cursor, r->cut ? r->whole : channel_mark(&r->channel), e);
 }
 
 /* Saves how far was printed. A failure is said once and the run goes on: the file holds what it
@@ -62,17 +75,30 @@ static void cut_after(struct receiver *r, size_t written)
 static void save(struct receiver *r)
 {
     struct error e;
-    struct cursor *c = r->s->cursor;
-    if (!c || !r->placed)
+    if (!r->s->cursor || !r->placed || !r->unsaved || (r->cut && !r->has_whole))
         return;
-    struct message_mark mark = r->cut ? r->last_whole : channel_mark(&r->channel);
-    r->save_at = clock_deadline(SAVE_MS);
-    bool failed = cursor_save(c, mark, &e) != ERROR_NONE;
+    bool failed = save_now(r, &e) != ERROR_NONE;
     if (failed && !r->save_failed)
         log_error("%s", e.text);
     if (!failed && r->save_failed)
         log_warn("the cursor is saved again");
     r->save_failed = failed;
+    r->unsaved = failed;
+    r->save_at = clock_deadline(SAVE_MS);
+}
+
+static void save_if_due(struct receiver *r)
+{
+    if (r->unsaved && clock_left_ms(r->save_at) == 0)
+        save(r);
+}
+
+/* When this loop wants to be woken at the latest. */
+static int64_t wake_at(void *context)
+{
+    const struct receiver *r = context;
+    bool saves = r->s->cursor && r->placed && r->unsaved;
+    return saves && r->save_at < r->idle_at ? r->save_at : r->idle_at;
 }
 
 static bool write_lines(struct receiver *r)
@@ -84,8 +110,6 @@ static bool write_lines(struct receiver *r)
     enum output_result result = output_write(r->s->output, &r->lines, &written, &e);
     if (result != OUTPUT_OK)
         cut_after(r, written);
-    else if (r->marks.len)
-        r->last_whole = ((const struct line_mark *)(void *)(r->marks.data + r->marks.len))[-1].mark;
     buf_clear(&r->marks);
     buf_shrink(&r->lines, 4 * FLUSH_BYTES);
     if (r->idle_at != CLOCK_NEVER)
@@ -115,6 +139,10 @@ static void begin(struct receiver *r)
 
 static bool format(struct receiver *r, const struct message *m)
 {
+    if (r->s->cursor && r->lines.len == 0) { /* all before it is written, or needs not be */
+        r->whole = channel_mark(&r->channel);
+        r->has_whole = r->started || r->whole.id > 0;
+    }
     if (r->s->options->text ? message_add_text(m, &r->lines) : message_add_json(m, &r->lines))
         return false;
     if (!r->s->cursor)
@@ -127,7 +155,7 @@ static bool on_message(void *context, const struct message *m)
 {
     struct receiver *r = context;
     begin(r);
-    r->placed = true;
+    r->placed = r->unsaved = true;
     if (r->over || enough(r))
         return false;
     if (r->s->options->no_echo) {
@@ -143,17 +171,20 @@ static bool on_message(void *context, const struct message *m)
         return false;
     }
     r->printed++;
-    return r->lines.len < FLUSH_BYTES || write_lines(r);
+    if (r->lines.len < FLUSH_BYTES)
+        return true;
+    bool good = write_lines(r);
+    if (good)
+        save_if_due(r); /* up to the message before: this one is not taken yet */
+    return good;
 }
 
 static bool on_flush(void *context)
 {
     struct receiver *r = context;
-    bool wrote = r->lines.len > 0;
     if (!write_lines(r) || enough(r))
         return false;
-    if (wrote && clock_left_ms(r->save_at) == 0)
-        save(r);
+    save_if_due(r);
     return true;
 }
 
@@ -170,6 +201,9 @@ static bool interrupt(void *context)
     struct receiver *r = context;
     if (output_is_gone(r->s->output))
         r->over = true;
+    save_if_due(r);
+    if (clock_left_ms(r->idle_at) == 0)
+        return true;
     /* A held reply must not keep a run that has only one look left to take. */
     return r->over || (r->held && !r->last && nothing_more_to_send(r));
 }
@@ -180,15 +214,13 @@ static enum error_kind fetch(struct receiver *r, struct channel_fetched *ret, st
         .on_message = on_message,
         .on_flush = on_flush,
         .interrupt = interrupt,
-        .deadline = r->idle_at,
+        .wake_at = wake_at,
         .watch_fd = r->s->output->fd,
         .context = r,
     };
     r->waits_for_post = false;
     r->last = nothing_more_to_send(r);
     r->held = r->started && r->channel.can_wait && !r->last;
-    if (r->held)
-        save(r);
     if (r->started || r->channel.cursor > 0)
         return channel_fetch(&r->channel, r->held ? CHANNEL_WAIT_MAX_S : 0, &sink, ret, e);
     return channel_fetch_past(&r->channel, r->past, &sink, ret, e);
@@ -199,7 +231,6 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
 {
     struct session *s = r->s;
     bool last = r->last;
-    save(r);
     if (r->idle_at < deadline)
         deadline = r->idle_at;
     atomic_store(&s->pausing, true);
@@ -210,14 +241,26 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
             r->over = true;
             break;
         }
-        http_wait(s->poll_http, deadline, s->output->fd);
+        save_if_due(r);
+        int64_t wake = wake_at(r);
+        http_wait(s->poll_http, wake < deadline ? wake : deadline, s->output->fd);
     }
     atomic_store(&s->pausing, false);
 }
 
-/* The server's history is another one than before. */
-static void handle_reset(struct receiver *r, const struct error *e)
+/* The server's history is another one than before. One reply is no proof: it may come from a copy
+ * of the database that lags behind, or from a cache. */
+static void handle_reset(struct receiver *r, unsigned posts_seen, const struct error *e)
 {
+    int64_t pause_ms = r->s->options->interval_ms;
+    if (!r->suspect) {
+        r->suspect = true;
+        log_info("%s; asking once more", e->text);
+        pause_until(r, clock_deadline(pause_ms < CONFIRM_MS ? pause_ms : CONFIRM_MS), posts_seen,
+                    true);
+        return;
+    }
+    r->suspect = false;
     switch (r->s->options->on_reset) {
     case ON_RESET_FAIL:
         log_error("%s; --on-reset says how to go on", e->text);
@@ -229,12 +272,12 @@ static void handle_reset(struct receiver *r, const struct error *e)
         break;
     case ON_RESET_SKIP:
         log_warn("%s; going on with what comes now", e->text);
-        r->started = false;
+        r->started = r->placed = false; /* the old position stays saved until there is a new one */
         r->past = 0;
         break;
     }
     channel_restart(&r->channel);
-    r->last_whole = (struct message_mark){0};
+    r->unsaved = true;
 }
 
 static void handle_failure(struct receiver *r, enum error_kind kind,
@@ -275,10 +318,12 @@ static void handle_success(struct receiver *r, const struct channel_fetched *fet
         r->over = true;
         return;
     }
-    if (fetched->checked && r->channel.can_wait)
-        return; /* the next one is held */
-    bool was_held = r->held && (fetched->handed_over || clock_now_ms() - began_ms >= FAST_EMPTY_MS);
-    bool will_be_held = r->channel.can_wait && !r->held;
+    /* A held reply needs no pause, but one that was not held does, or the loop would spin. A
+     * check is followed by a held one at once; by another check only after a pause. */
+    bool was_held = r->held && !fetched->checked &&
+                    (fetched->handed_over || clock_now_ms() - began_ms >= CHANNEL_EARLY_MS);
+    bool will_be_held = r->channel.can_wait && !r->hurried && (!r->held || fetched->checked);
+    r->hurried = !was_held && will_be_held;
     if (!was_held && !will_be_held)
         pause_until(r, clock_deadline(r->s->options->interval_ms), posts_seen, false);
 }
@@ -305,11 +350,13 @@ static void step(struct receiver *r)
     if (r->over)
         return;
     if (kind == ERROR_NONE) {
+        r->suspect = false;
+        r->unsaved |= !r->placed;
         r->started = r->placed = true;
         begin(r);
     }
     if (kind == ERROR_RESET)
-        handle_reset(r, &e);
+        handle_reset(r, posts_seen, &e);
     else if (kind == ERROR_NONE)
         handle_success(r, &fetched, began_ms, posts_seen);
     else if (kind == ERROR_STOPPED && r->waits_for_post)
@@ -332,7 +379,6 @@ static void choose_start(struct receiver *r)
         channel_expect(&r->channel, (struct message_mark){.id = o->after});
     else
         r->started = o->lines == OPTIONS_ALL;
-    r->last_whole = channel_mark(&r->channel);
 }
 
 void receive_run(struct session *s, void (*on_started)(void *context), void *context,
@@ -354,7 +400,7 @@ void receive_run(struct session *s, void (*on_started)(void *context), void *con
     choose_start(&r);
     if (r.started)
         begin(&r);
-    while (!r.over)
+    while (!r.over && !stop_signal())
         step(&r);
     save(&r);
     if (r.save_failed)

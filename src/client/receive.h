@@ -4,9 +4,12 @@
  * sent any more and a whole look since then was printed (without -f), after -c messages,
  * after --idle without one, when the reader of stdout has left, or on a signal.
  *
- * Runs in the main thread. Where a server is asked to hold the reply (`wait`) there is no pause;
- * else
- * --interval lies between two polls, cut short when the reader thread has stored something.
+ * Runs in the main thread. Where a server holds its replies (`wait`) there is no pause between two
+ * fetches; else --interval lies between them, cut short when the reader thread has stored
+ * something.
+ *
+ * With a cursor file the position is saved at most once a second, within a second after the
+ * messages were written, and at the end.
  */
 #ifndef CHANCAT_RECEIVE_H
 #define CHANCAT_RECEIVE_H

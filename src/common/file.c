@@ -146,6 +146,8 @@ enum error_kind file_sync_directory(const char *path, struct error *e)
     if (fd >= 0 && sync_and_close(fd, 0) == 0)
         return ERROR_NONE;
     int bad = errno;
+    if (fd >= 0 && (bad == EINVAL || bad == ENOTSUP))
+        return ERROR_NONE; /* a file system where directories cannot be synced */
     error_set(e, ERROR_LOCAL, "cannot put %s on disk: %s", path, strerror(bad));
     errno = bad;
     return ERROR_LOCAL;

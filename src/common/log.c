@@ -41,13 +41,13 @@ void log_set_guard(void (*lock)(void *context), void (*unlock)(void *context), v
     state.context = context;
 }
 
-static void write_line(const struct buf *line)
+static void write_line(const char *line, size_t len)
 {
     if (state.lock)
         state.lock(state.context);
     size_t done = 0;
-    while (done < line->len) {
-        ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
+    while (done < len) {
+        ssize_t n = write(STDERR_FILENO, line + done, len - done);
         if (n > 0)
             done += (size_t)n;
         else if (n < 0 && (errno != EINTR || stop_signal()))
@@ -55,6 +55,15 @@ static void write_line(const struct buf *line)
     }
     if (state.unlock)
         state.unlock(state.context);
+}
+
+/* What could not be said might hold anything, and there is no room to make it safe. */
+static void say_no_memory(void)
+{
+    char line[128];
+    int len = snprintf(line, sizeof(line), "%.60s: no memory, not even to say what is wrong\n",
+                       state.name);
+    write_line(line, (size_t)len);
 }
 
 static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
@@ -73,7 +82,9 @@ static void say(const char *format, va_list args)
     if (!buf_addf(&line, "%s: ", state.name) &&
         !text_add_visible(&line, (struct span){sentence, (size_t)len}) &&
         !buf_add_char(&line, '\n'))
-        write_line(&line);
+        write_line(line.data, line.len);
+    else
+        say_no_memory();
     buf_release(&line);
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/hash.h"
+#include "common/json_text.h"
 #include "common/number.h"
 
 #define PARSE_FLAGS (JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
@@ -26,15 +27,15 @@ enum error_kind message_parse(struct message *m, struct span element, struct err
     *m = (struct message){0};
     if (element.len == 0)
         return error_set(e, ERROR_BAD_DATA, "an empty or oversized element");
-    json_error_t json_error;
-    json_t *fields = json_loadb(element.data, element.len, PARSE_FLAGS, &json_error);
-    if (!fields)
-        return error_set(e, ERROR_BAD_DATA, "bad JSON at byte %d: %s", json_error.position,
-                         json_error.text);
+    size_t used;
+    json_t *fields;
+    enum error_kind kind = json_text_parse(element, PARSE_FLAGS, &fields, &used, e);
+    if (kind)
+        return kind;
     struct message parsed = {.fields = fields};
     const json_t *id = json_object_get(fields, "id");
     /* Without its own end check Jansson tells where it stopped. */
-    if ((size_t)json_error.position != element.len)
+    if (used != element.len)
         error_set(e, ERROR_BAD_DATA, "more than one value between two commas");
     else if (!json_is_object(fields))
         error_set(e, ERROR_BAD_DATA, "not a JSON object");

@@ -200,6 +200,7 @@ static void add_headers(const struct request *q, struct MHD_Response *reply)
 {
     const struct api_response *response = &q->call.response;
     MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
+    MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (!q->routes->api->plain)
         MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
     if (response->last_id >= 0)

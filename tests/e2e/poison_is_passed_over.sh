@@ -138,7 +138,7 @@ put twice '{"id":1000001,"channel":"twice","sender":"s","content":"a","time":"20
 put twice '{"id":1000001,"channel":"twice","sender":"s","content":"b","time":"2024-01-02T03:04:05Z"}'
 put twice '{"id":1000000,"channel":"twice","sender":"s","content":"c","time":"2024-01-02T03:04:05Z"}'
 put twice '{"id":1000002,"channel":"twice","sender":"s","content":"d","time":"2024-01-02T03:04:05Z"}'
-run "$CHANCAT" -n all twice
+run "$CHANCAT" -r -n all -c 2 twice
 assert_status 0
 assert_stream out
 assert_file <(jq -r .content out) $'a\nd'

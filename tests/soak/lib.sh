@@ -84,15 +84,19 @@ start_lane() {
     ln -s "$PROXY_LOG" "$lane.proxy"
     LANE_PROXY[$name]=$PROXY_PID LANE_URL[$name]=$URL LANE_SERVER[$name]=$SERVER_URL
     arguments=(-u "$URL" -s --receipts --retry-for "$RETRY_FOR" --settle "$SETTLE" "$name")
+    # The status goes to a file: in a long run another process can get the number of one that
+    # has ended, and then bash has forgotten its status.
     if [ "$burst" = 0 ]; then
-        spawn "$CHANCAT" "${arguments[@]}" <"$lane.sent" >"$lane.receipts" 2>"$lane.err"
+        # shellcheck disable=SC2016
+        spawn bash -c 'lane=$1; shift; "$@"; echo $? >"$lane.status"' - "$lane" "$CHANCAT" \
+            "${arguments[@]}" <"$lane.sent" >"$lane.receipts" 2>"$lane.err"
     else
         mkfifo "$lane.in" "$lane.out"
         : >"$lane.receipts"
         spawn feed "$burst" "$name"
         # shellcheck disable=SC2016
-        spawn bash -c 'lane=$1; shift; exec "$@" <"$lane.in" >"$lane.out"' - "$lane" "$CHANCAT" \
-            "${arguments[@]}" 2>"$lane.err"
+        spawn bash -c 'lane=$1; shift; "$@" <"$lane.in" >"$lane.out"; echo $? >"$lane.status"' \
+            - "$lane" "$CHANCAT" "${arguments[@]}" 2>"$lane.err"
     fi
     LANE_PID[$name]=$SPAWNED
 }
@@ -109,6 +113,7 @@ end_lane() {
     WAIT_SECS=${2:-$WAIT_SECS}
     wait_for "${LANE_PID[$name]}"
     WAIT_SECS=$saved
+    STATUS=$(cat "$lane.status" 2>/dev/null || echo 137)
     wait_until none_parked "${LANE_URL[$name]}"
     end_process "${LANE_PROXY[$name]}"
     "$CHANCAT" -u "${LANE_SERVER[$name]}" -r -n all "$name" >"$lane.stored"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/channel.h"
+#include "unit/fake_clock.h"
 
 /* The reply of the next request, and what was asked. */
 static struct {
@@ -17,6 +18,7 @@ static struct {
     struct span body;
     size_t piece;
     size_t cut_after; /* bytes of the body; SIZE_MAX: whole */
+    int64_t took_ms;  /* each request */
     int reconnects;   /* so many requests go over a new connection */
     unsigned requests;
     char target[512];
@@ -33,6 +35,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     snprintf(fake.key, sizeof(fake.key), "%s",
              request->idempotency_key ? request->idempotency_key : "");
     fake.requests++;
+    fake_clock_advance(fake.took_ms);
     *reply = fake.reply;
     reply->reconnected = fake.reconnects > 0 && fake.reconnects--;
     size_t len = fake.body.len < fake.cut_after ? fake.body.len : fake.cut_after;
@@ -299,6 +302,17 @@ static void the_past_is_asked_for_by_count(void **state)
     assert_string_equal(got.ids, "8 9 ");
 }
 
+static void a_past_of_bad_elements_is_behind_us(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    will_reply(200, "", "[{\"id\":8,\"sender\":1},{\"id\":9,\"sender\":1}]");
+    assert_int_equal(channel_fetch_past(c, 2, &sink, &fetched, NULL), ERROR_NONE);
+    assert_int_equal(c->cursor, 9);
+    assert_int_equal(channel_mark(c).id, 9);
+    assert_int_equal(channel_mark(c).fingerprint, 0);
+}
+
 static void a_post_is_form_encoded_and_judged(void **state)
 {
     struct channel *c = *state;
@@ -330,27 +344,62 @@ static struct channel *watching(void **state)
     c->watches = true;
     will_reply(200, "", "[" M(3) "," M(5) "]");
     assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    assert_false(c->check_due);
+    c->check_due = false;
     fake.requests = 0;
+    fake.took_ms = 0;
     return c;
 }
 
-static void an_idle_channel_asks_for_the_newest_message_every_second_time(void **state)
+/* The same with a server that holds replies. */
+static struct channel *following(void **state)
+{
+    struct channel *c = watching(state);
+    c->can_wait = true;
+    fake.took_ms = 25000;
+    return c;
+}
+
+static void each_fetch_that_is_not_held_asks_for_the_newest_message_once_more(void **state)
 {
     struct channel *c = watching(state);
     struct channel_fetched fetched;
-    will_reply(200, "", "null");
-    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=5");
+    for (int i = 0; i < 3; i++) {
+        will_reply(200, "", "[" M(5) "]");
+        assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+        assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4");
+        assert_true(fetched.checked);
+        assert_int_equal(fetched.handed_over, 0);
+    }
+    assert_string_equal(got.ids, "3 5 ");
+}
+
+static void a_long_message_is_asked_for_every_second_time_only(void **state)
+{
+    struct channel *c = watching(state);
+    struct channel_fetched fetched;
+    struct buf body;
+    buf_init(&body, 1u << 20);
+    assert_int_equal(buf_addf(&body, "[{\"id\":7,\"sender\":\"s\",\"content\":\"%0*d\"}]",
+                              CHANNEL_CHECK_MAX + 1, 0),
+                     0);
+    c->cursor = 5;
+    c->check_due = true;
     will_reply(200, "", "[" M(5) "]");
     assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4");
-    assert_true(fetched.checked);
-    assert_int_equal(fetched.handed_over, 0);
+    message_release(&c->newest);
+    c->newest = (struct message){0};
+    c->known = (struct message_mark){0};
+    will_reply(200, "", body.data);
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    c->check_due = false;
     will_reply(200, "", "null");
     assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=5");
-    assert_string_equal(got.ids, "3 5 ");
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=7");
+    will_reply(200, "", body.data);
+    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=6");
+    assert_true(fetched.checked);
+    buf_release(&body);
 }
 
 static void a_check_hands_over_what_is_newer(void **state)
@@ -385,45 +434,56 @@ static void a_reset_is_noticed_before_anything_is_handed_over(void **state)
     }
 }
 
-static void a_new_connection_makes_the_reply_be_asked_for_again(void **state)
+static void a_new_connection_makes_a_held_reply_be_asked_for_again(void **state)
 {
-    struct channel *c = watching(state);
+    struct channel *c = following(state);
     struct channel_fetched fetched;
     fake.reconnects = 1;
-    will_reply(200, "", "[" M(5) "," M(7) "]");
-    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
+    will_reply(200, "wait", "[" M(5) "," M(7) "]");
+    assert_int_equal(get(c, 25, &fetched), ERROR_NONE);
     assert_int_equal(fake.requests, 2);
     assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4");
     assert_string_equal(got.ids, "3 5 7 ");
     fake.reconnects = 1;
-    will_reply(200, "", "[" M(8) "]"); /* the same ids, but another history */
-    assert_int_equal(get(c, 0, &fetched), ERROR_RESET);
+    will_reply(200, "wait", "[" M(8) "]"); /* the same ids, but another history */
+    assert_int_equal(get(c, 25, &fetched), ERROR_RESET);
     assert_string_equal(got.ids, "3 5 7 ");
 }
 
 static void a_failure_is_followed_by_a_check(void **state)
 {
-    struct channel *c = watching(state);
+    struct channel *c = following(state);
     struct channel_fetched fetched;
     will_reply(500, "", "");
-    assert_int_equal(get(c, 0, &fetched), ERROR_UNREACHABLE);
-    will_reply(200, "", "null");
-    assert_int_equal(get(c, 0, &fetched), ERROR_RESET);
+    assert_int_equal(get(c, 25, &fetched), ERROR_UNREACHABLE);
+    will_reply(200, "wait", "null");
+    assert_int_equal(get(c, 25, &fetched), ERROR_RESET);
+    assert_int_equal(get(c, 25, &fetched), ERROR_RESET); /* and so it stays */
 }
 
-static void a_newest_id_below_ours_is_followed_by_a_check(void **state)
+static void a_held_reply_is_followed_by_a_check_when_the_newest_id_is_below_ours(void **state)
 {
-    struct channel *c = watching(state);
-    struct channel_fetched fetched;
-    will_reply(200, "wait", "[]");
-    fake.reply.last_id = 5;
-    assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    assert_false(c->check_due); /* such a server need not be asked */
-    fake.reply.last_id = 4;
-    assert_int_equal(get(c, 25, &fetched), ERROR_NONE);
-    assert_true(c->check_due);
-    assert_int_equal(get(c, 25, &fetched), ERROR_RESET);
-    assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4"); /* not held */
+    static const struct {
+        int64_t last_id, took_ms;
+        bool due;
+    } replies[] = {{5, 25000, false}, {6, 25000, false}, {4, 25000, true},
+                   {0, 25000, true},  {-1, 25000, true}, {5, 100, true} /* ended early */};
+    for (size_t i = 0; i < COUNT(replies); i++) {
+        struct channel *c = following(state);
+        struct channel_fetched fetched;
+        will_reply(200, "wait", "[]");
+        fake.reply.last_id = replies[i].last_id;
+        fake.took_ms = replies[i].took_ms;
+        assert_int_equal(get(c, 25, &fetched), ERROR_NONE);
+        assert_string_equal(fake.target, "/get?channel=a+b%26c&last=5&wait=25");
+        assert_int_equal(c->check_due, replies[i].due);
+        if (replies[i].due) {
+            assert_int_equal(get(c, 25, &fetched), ERROR_RESET);
+            assert_string_equal(fake.target, "/get?channel=a+b%26c&last=4"); /* not held */
+        }
+        tear_down(state);
+        set_up(state);
+    }
 }
 
 static void what_was_expected_must_be_there(void **state)
@@ -443,10 +503,15 @@ static void what_was_expected_must_be_there(void **state)
     }
     channel_init(&later, NULL, span_of("c"));
     later.watches = true;
-    channel_expect(&later, (struct message_mark){.id = 5}); /* -a: never seen, not checked */
+    channel_expect(&later, (struct message_mark){.id = 5}); /* -a: it was never seen */
     will_reply(200, "", "null");
-    assert_int_equal(get(&later, 0, &fetched), ERROR_NONE);
-    assert_string_equal(fake.target, "/get?channel=c&last=5");
+    assert_int_equal(get(&later, 0, &fetched), ERROR_NONE); /* so it need not be there */
+    assert_string_equal(fake.target, "/get?channel=c&last=4");
+    will_reply(200, "", "[" M(5) "]");
+    assert_int_equal(get(&later, 0, &fetched), ERROR_NONE); /* but from now on it must */
+    assert_int_equal(channel_mark(&later).fingerprint, mark.fingerprint);
+    will_reply(200, "", "null");
+    assert_int_equal(get(&later, 0, &fetched), ERROR_RESET);
     channel_release(&later);
 }
 
@@ -527,12 +592,14 @@ int main(void)
         CASE(the_sink_can_stop_before_a_message),
         CASE(the_past_is_asked_for_by_count),
         CASE(a_post_is_form_encoded_and_judged),
-        CASE(an_idle_channel_asks_for_the_newest_message_every_second_time),
+        CASE(a_past_of_bad_elements_is_behind_us),
+        CASE(each_fetch_that_is_not_held_asks_for_the_newest_message_once_more),
+        CASE(a_long_message_is_asked_for_every_second_time_only),
         CASE(a_check_hands_over_what_is_newer),
         CASE(a_reset_is_noticed_before_anything_is_handed_over),
-        CASE(a_new_connection_makes_the_reply_be_asked_for_again),
+        CASE(a_new_connection_makes_a_held_reply_be_asked_for_again),
         CASE(a_failure_is_followed_by_a_check),
-        CASE(a_newest_id_below_ours_is_followed_by_a_check),
+        CASE(a_held_reply_is_followed_by_a_check_when_the_newest_id_is_below_ours),
         CASE(what_was_expected_must_be_there),
         CASE(a_channel_begins_anew_after_a_reset),
         CASE(a_probe_tells_the_newest_id_and_the_extras),
