@@ -103,6 +103,7 @@ unit_program = $(patsubst tests/unit/%.c,$(B)/tests/%,$(1))
 unit_programs := $(call unit_program,$(unit_c))
 faultd := $(if $(fault_c),$(B)/faultd)
 faultproxy := $(if $(proxy_c),$(B)/faultproxy)
+odd := $(if $(wildcard tests/harm/odd.c),$(B)/odd.so)
 programs := $(B)/chancat $(B)/chancatd
 
 # --- build ------------------------------------------------------------------------------------
@@ -121,6 +122,11 @@ $(B)/faultd: $(call object,$(fault_c)) $(B)/common.a
 
 $(B)/faultproxy: $(call object,$(proxy_c) tests/fault/bytes.c)
 	$(call quiet,LINK)$(link) -o $@ $^ $(LDLIBS)
+
+# Preloaded into what is tested, so it has no sanitizer of its own.
+$(B)/odd.so: tests/harm/odd.c $(B)/.flags
+	$(call quiet,LINK)$(CC) $(features) $(CPPFLAGS) -std=c17 $(warnings) $(CFLAGS) -fPIC -shared \
+		-fno-builtin $(LDFLAGS) -o $@ $< -ldl
 
 # Archives, so that a test which defines a module's functions itself gets its own.
 $(B)/common.a: $(call object,$(common_c))
@@ -187,7 +193,8 @@ chat: ## the same server, and chancat at the terminal
 # --- tests ------------------------------------------------------------------------------------
 
 test_environment = CHANCAT=$(CURDIR)/$(B)/chancat CHANCATD=$(CURDIR)/$(B)/chancatd \
-	FAULTD=$(CURDIR)/$(B)/faultd FAULTPROXY=$(CURDIR)/$(B)/faultproxy SANITIZE=$(SANITIZE)
+	FAULTD=$(CURDIR)/$(B)/faultd FAULTPROXY=$(CURDIR)/$(B)/faultproxy ODD=$(CURDIR)/$(B)/odd.so \
+	SANITIZE=$(SANITIZE)
 
 .PHONY: test check check-programs check-run soak valgrind
 test: $(unit_programs) ## run the unit tests
@@ -197,15 +204,16 @@ check: ## install what the tests need, build, run every test
 	@$(INSTALL_DEPS) --tests
 	@$(MAKE) check-run
 
-check-programs: $(programs) $(faultd) $(faultproxy) $(unit_programs)
+check-programs: $(programs) $(faultd) $(faultproxy) $(odd) $(unit_programs)
 
 check-run: check-programs
 	@$(test_environment) tests/run $(unit_programs) $(e2e)
 
 # SOAK hands options through: make soak SOAK='--sends 20000 --hours 8'
-soak: $(programs) $(faultproxy) ## thousands of lines through every network fault, and the table
+soak: $(programs) $(faultproxy) $(odd) ## thousands of lines through every fault, kills at every step, and the tables
 	@$(test_environment) tests/soak/run $(SOAK)
 	@$(test_environment) tests/soak/settle-report
+	@$(test_environment) tests/soak/harm-report
 
 valgrind: $(unit_programs) ## run the unit tests under valgrind
 	@set -e; for program in $(unit_programs); do \

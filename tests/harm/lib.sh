@@ -31,6 +31,9 @@ HONEST=$CHANCAT # prepares and looks; CHANCAT is what is tried
 HARM_LINES=2  # of each point
 HARM_STRIDE=1 # only every n-th point
 HARM_SETTLE=0.3
+HARM_SECOND=()
+: "${ODD:=$ROOT/build/default/odd.so}"
+ODD=$(readlink -f "$ODD")
 mkdir "$HARM"
 
 # Those that change something, or that another process can see.
@@ -70,10 +73,26 @@ steps() {
         }' "$1"
 }
 
-# strike FAULT CALL K TRACE COMMAND...
+# strike FAULT CALL K TRACE COMMAND...: FAULT is for strace, or one of these:
+#
+#   files        no more than K files may be open
+#   memory       the K-th allocation fails
+#   memory+      so do all after it
 strike() {
-    timeout -k 5 "$WAIT_SECS" strace -f -qq -o "$4" \
-        -e "trace=$(set_of "link linkat $2")" -e "inject=$2:$1:when=$3" "${@:5}"
+    local fault=$1 k=$3 with=(strace -f -qq -o "$4" -e "trace=?link,?linkat")
+    case $fault in
+    files)
+        # shellcheck disable=SC2016
+        with+=(bash -c 'ulimit -n "$1" && exec "${@:2}"' - "$k")
+        ;;
+    memory*)
+        with+=(-E "LD_PRELOAD=$ODD" -E "ODD_MEMORY=$k${fault#memory}")
+        ;;
+    *)
+        with+=(-e "trace=$(set_of "link linkat $2")" -e "inject=$2:$1:when=$k")
+        ;;
+    esac
+    timeout -k 5 "$WAIT_SECS" "${with[@]}" "${@:5}"
 }
 
 # ---- the jobs, in the directory of a point; `channel` is the point's ----------------------------
@@ -157,7 +176,12 @@ check_first() {
         struck=$((struck + 1))
         return
     fi
-    grep -q 'INJECTED' trace && struck=$((struck + 1))
+    if [ "$status" != "${statuses%% *}" ] || grep -q 'INJECTED' trace; then
+        struck=$((struck + 1))
+    fi
+    if [ "$status" = 127 ] && grep -q 'error while loading shared libraries' err.1; then
+        return # that was not chancat yet
+    fi
     [[ " $statuses " == *" $status "* ]] || problem "status $status: $(head -n 1 err.1)"
     [ "$status" = 6 ] || check_told "$status" err.1
 }
@@ -193,7 +217,7 @@ point() {
     accepted "$job" $status >>"$HARM/$tag/sent"
     [ "$job" != receive ] || seq -f "$channel-more-%g" "$HARM_LINES" >>"$HARM/$tag/sent"
     began=${EPOCHREALTIME/./}
-    timeout -k 5 "$WAIT_SECS" "${second[@]}" </dev/null >out.2 2>err.2
+    timeout -k 5 "$WAIT_SECS" "${HARM_SECOND[@]}" "${second[@]}" </dev/null >out.2 2>err.2
     status=$?
     began=$(((${EPOCHREALTIME/./} - began) / 1000))
     [ "$began" -le "$longest" ] || longest=$began
@@ -206,7 +230,8 @@ point() {
 }
 
 # sweep TAG JOB CALLS FAULT...: against the server CHANCAT_URL. Each fault at each step, or with
-# HARM_STRIDE s at every s-th one, the faults taking turns.
+# HARM_STRIDE s at every s-th one, the faults taking turns. CALLS are system calls, or the name of
+# a file of steps. HARM_SECOND is what the second run's command begins with.
 sweep() {
     local tag=$1 job=$2 calls=$3 points=0 struck=0 longest=0 i=0 f call k fault
     local channel=$tag-0 victim second statuses bad
@@ -218,10 +243,14 @@ sweep() {
     : >../sent
     call=none k=0 fault=none
     prepare "$job"
-    timeout -k 5 "$WAIT_SECS" strace -f -qq -o trace -e "trace=$(set_of "$calls")" \
+    timeout -k 5 "$WAIT_SECS" strace -f -qq -o trace -e "trace=$(set_of "$CALLS_KILL")" \
         "${victim[@]}" <in >out.1 2>err.1
     [ $? = "${statuses%% *}" ] || problem "undisturbed: $(cat err.1)"
-    steps trace >../steps
+    if [ -f "$calls" ]; then
+        cp "$calls" ../steps
+    else
+        steps trace | grep -E "^(${calls//[[:space:]]/|}) " >../steps
+    fi
     while read -r call k; do
         f=0
         for fault; do
@@ -386,4 +415,30 @@ share_outbox() {
     cat "$HARM"/e*.sent >"$HARM/shared.sent"
     "$HONEST" -r -n all shared | jq -s -c 'sort_by(.content[0:3])[]' >"$HARM/shared.stored"
     "$ROOT/tests/soak/oracle" "$HARM/shared.sent" "$HARM/shared.stored" >"$HARM/shared.verdict"
+}
+
+# ---- interrupted system calls -------------------------------------------------------------------
+
+# For wait_until: process $1 has a handler for SIGALRM, or is gone.
+handles_alarm() {
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+    [ -z "$caught" ] || [ $((0x$caught >> 13 & 1)) = 1 ]
+}
+
+# interrupt_all PROCESS...: as often as it goes, until the first is gone. chancat and chancatd have
+# a handler for SIGALRM (stop.c) that interrupts system calls; SIGSTOP and SIGCONT interrupt some
+# others. Sets INTERRUPTS.
+interrupt_all() {
+    local pid
+    INTERRUPTS=0
+    for pid; do
+        wait_until handles_alarm "$pid"
+    done
+    while alive "$1"; do
+        for pid; do
+            kill -ALRM "$pid" && kill -STOP "$pid" && kill -CONT "$pid" && kill -ALRM "$pid"
+            INTERRUPTS=$((INTERRUPTS + 4))
+        done 2>/dev/null
+    done
 }

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# timeout: 240
+#
+# A wall clock that jumps between two runs, system calls that are interrupted all the time, too few
+# files: it is said in a line, the status is one that the manual names, and the next run
+# makes it good. See tests/harm/lib.sh.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../harm/lib.sh"
+need jq curl
+need_strace
+
+declare -A SWEEP
+
+# start_sweep TAG JOB CALLS FAULT...
+start_sweep() {
+    spawn sweep "$@"
+    SWEEP[$1]=$SPAWNED
+}
+
+start_server --plain
+PLAIN=$URL
+start_server
+KEYS=$URL
+
+# The address sanitizer has an allocator of its own, and must come before every other library.
+odd=yes
+if [ -n "$SANITIZE" ] || [ ! -e "$ODD" ] || ! LD_PRELOAD=$ODD ODD_CLOCK=86400 date >/dev/null; then
+    odd=
+fi
+
+test_case "sweeps start"
+seq -f "files %g" 3 20 >files
+start_sweep files-both both "$PWD/files" files
+start_sweep files-flush flush "$PWD/files" files
+start_sweep files-receive receive "$PWD/files" files
+if [ -n "$odd" ]; then
+    for shift in -86400 86400 1000000; do
+        HARM_SECOND=(env "LD_PRELOAD=$ODD" "ODD_CLOCK=$shift")
+        HARM_STRIDE=7
+        for kind in keys plain; do
+            CHANCAT_URL=$KEYS
+            [ $kind = keys ] || CHANCAT_URL=$PLAIN
+            start_sweep "clock$shift-$kind" flush "$CALLS_KILL" signal=KILL
+        done
+        CHANCAT_URL=$KEYS
+    done
+fi
+
+for job in both flush receive; do
+    test_case "too few files: $job"
+    assert_sweep files-$job 30
+done
+
+if [ -n "$odd" ]; then
+    for shift in -86400 86400 1000000; do
+        for kind in keys plain; do
+            test_case "the clock is shifted by $shift s after a crash ($kind)"
+            assert_sweep "clock$shift-$kind" 90
+        done
+    done
+fi
+
+test_case "system calls are interrupted all the time, in client and server"
+start_server
+lines=300
+seq -f 'interrupted %g' $lines >sent
+spawn "$CHANCAT" -q -n all --outbox outbox -C cur interrupted <sent >out 2>err
+client=$SPAWNED
+interrupt_all "$client" "$SERVER_PID"
+wait_for "$client"
+assert_status 0
+assert_empty err
+assert [ "$INTERRUPTS" -ge 200 ]
+"$CHANCAT" -r -n all interrupted >stored
+assert_eq "$("$ROOT/tests/soak/oracle" sent stored)" \
+    "lines=$lines lost=0 duplicated=0 reordered=0 strange=0" verdict
+assert_same out stored
+stop_server
+assert_status 0
+
+done_testing
