@@ -442,12 +442,12 @@ static bool on_post_body(void *context, const struct http_reply *reply, struct s
 }
 
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, const char *key, struct message *ret_stored,
-                             int64_t *ret_retry_after_ms, struct error *e)
+                             struct span content, const char *key, struct channel_posted *ret,
+                             struct error *e)
 {
     struct buf form;
     buf_init(&form, 3 * (name.len + sender.len + content.len) + 64);
-    *ret_retry_after_ms = -1;
+    *ret = (struct channel_posted){.retry_after_ms = -1};
     if (form_add_pair(&form, "channel", name) || form_add_pair(&form, "sender", sender) ||
         form_add_pair(&form, "content", content)) {
         buf_release(&form);
@@ -460,6 +460,7 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         .body = {form.data, form.len},
         .idempotency_key = key,
         .silence_ms = CHANNEL_SILENCE_MS,
+        .limit_ms = CHANNEL_POST_MAX_MS,
         .grace_ms = CHANNEL_GRACE_MS,
         .watch_fd = -1,
         .on_body = on_post_body,
@@ -469,7 +470,8 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
     http_perform(c->http, &request, &reply);
     log_info("POST /send: status %ld", reply.status);
     buf_release(&form);
-    *ret_retry_after_ms = reply.retry_after_ms;
+    ret->retry_after_ms = reply.retry_after_ms;
+    ret->status = reply.status;
     return outcome_of_post(&reply, (struct span){c->body.data, c->body.len}, sender, content,
-                           ret_stored, e);
+                           &ret->stored, e);
 }

@@ -35,6 +35,7 @@
 #include "common/message.h"
 
 #define CHANNEL_SILENCE_MS   30000                     /* without a byte: the request has failed */
+#define CHANNEL_POST_MAX_MS  600000                    /* for all of a POST */
 #define CHANNEL_GRACE_MS     3000                      /* how long a signal lets a POST go on */
 #define CHANNEL_PAGE         1000                      /* messages a call, with `limit` */
 #define CHANNEL_WAIT_MAX_S   25                        /* of `wait` */
@@ -114,10 +115,17 @@ enum error_kind channel_look(struct channel *c, struct span name, int64_t after,
                              struct span content, int64_t grace_ms, struct message *ret_found,
                              struct error *e);
 
+/* What a POST brought. */
+struct channel_posted {
+    struct message stored;  /* with ERROR_NONE; the caller releases it */
+    int64_t retry_after_ms; /* -1: not sent */
+    long status;            /* of the reply, 0: none */
+};
+
 /* Sends one message; kinds as outcome_of_post(), and ERROR_LOCAL. `key` (NULL: none) is its
  * idempotency key. */
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, const char *key, struct message *ret_stored,
-                             int64_t *ret_retry_after_ms, struct error *e);
+                             struct span content, const char *key, struct channel_posted *ret,
+                             struct error *e);
 
 #endif

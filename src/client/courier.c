@@ -5,10 +5,21 @@
 
 #define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
 
+static enum error_kind before_try(void *context, const struct parcel *p, struct error *e)
+{
+    struct courier *c = context;
+    if (c->s->options->no_echo)
+        echo_begin(&c->s->echo, p->sender, p->content, p->watermark);
+    return c->before_try ? c->before_try(c->context, p, e) : ERROR_NONE;
+}
+
 void courier_init(struct courier *c, struct session *s, struct tally *tally)
 {
     *c = (struct courier){.s = s, .tally = tally};
     deliver_init(&c->deliver, s->post_http, s->options->settle_ms, s->options->retry_for_ms);
+    c->deliver.before_try = before_try;
+    c->deliver.context = c;
+    c->deliver.give_up_at = &s->give_up_at;
     buf_init(&c->receipt, RECEIPT_MAX);
 }
 
@@ -44,8 +55,6 @@ enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *
 {
     struct session *s = c->s;
     struct message stored = {0};
-    if (s->options->no_echo)
-        echo_begin(&s->echo, p->sender, p->content);
     enum error_kind kind = deliver(&c->deliver, p, &stored, e);
     if (s->options->no_echo)
         echo_end(&s->echo, stored.id);

@@ -17,6 +17,9 @@ struct courier {
     struct tally *tally; /* receipts that cannot be written are marked here */
     struct deliver deliver;
     struct buf receipt;
+    /* As in deliver.h, for whoever must remember a try; NULL: nobody. */
+    enum error_kind (*before_try)(void *context, const struct parcel *p, struct error *e);
+    void *context;
     bool receipts_over; /* nobody can read them any more */
 };
 

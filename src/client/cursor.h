@@ -49,7 +49,8 @@ struct cursor {
 
 /*
  * Locks, reads what is there, and makes sure that a later save can work: what is there is written
- * anew in the same way; where there is nothing, FILE.tmp is put on disk and removed. `server` is the URL without closing slashes.
+ * anew in the same way; where there is nothing, FILE.tmp is put on disk and removed. `server` is
+ * the URL without closing slashes.
  *
  * ERROR_USAGE: the file belongs to another server or channel; FILE is no name of a file (empty,
  * too long, closing slash) or names a directory, a FIFO or a device. ERROR_LOCAL: it is damaged and

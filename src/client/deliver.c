@@ -3,8 +3,10 @@
 
 #include <time.h>
 
+#include "client/outcome.h"
 #include "client/settle.h"
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/stop.h"
 
@@ -22,31 +24,44 @@ void deliver_release(struct deliver *d)
     channel_release(&d->channel);
 }
 
+void deliver_forget(struct deliver *d)
+{
+    d->newest = -1;
+}
+
 /* One delivery in work. */
 struct progress {
     struct deliver *d;
     struct parcel *p;
     bool maybe;             /* it is perhaps stored */
     bool keyless;           /* keys do not settle this one */
+    bool answered;          /* a try got a whole message, but not ours */
     bool final;             /* the last step's kind is the end */
+    bool looked;            /* the last step was a look */
+    bool told;              /* that it may or may not be stored */
     int64_t retry_after_ms; /* of the last reply */
     struct message *stored; /* the caller's */
     struct error *e;
 };
 
-/* Asks the server for the newest id and what it can. One that lets nobody read is written to
- * without all that. */
-static enum error_kind probe(struct progress *g, int64_t *ret_newest)
+static uint64_t hash_of(struct span channel)
+{
+    return hash_add(HASH_START, channel) | 1;
+}
+
+/* Asks the server for the channel's newest id and what it can. */
+static enum error_kind probe(struct progress *g)
 {
     struct deliver *d = g->d;
+    int64_t newest;
     enum error_kind kind =
-        channel_probe(&d->channel, g->p->channel, ret_newest, &g->retry_after_ms, g->e);
-    d->asked |= kind == ERROR_NONE || kind == ERROR_REFUSED;
-    if (kind != ERROR_REFUSED)
+        channel_probe(&d->channel, g->p->channel, &newest, &g->retry_after_ms, g->e);
+    if (kind)
         return kind;
-    log_info("%s: %s; sending without a look", g->p->label, g->e->text);
-    d->channel.can_keys = false;
-    d->blind = true;
+    d->asked = true;
+    d->newest = newest;
+    d->newest_at_ms = clock_now_ms();
+    d->newest_of = hash_of(g->p->channel);
     return ERROR_NONE;
 }
 
@@ -55,6 +70,7 @@ static enum error_kind try_once(struct progress *g)
 {
     struct deliver *d = g->d;
     struct parcel *p = g->p;
+    struct channel_posted posted;
     if (p->attempts++ == 0) {
         p->first_s = (int64_t)time(NULL);
         p->keyed = true;
@@ -64,22 +80,38 @@ static enum error_kind try_once(struct progress *g)
         p->attempts--;
         return error_rekind(g->e, ERROR_LOCAL);
     }
-    enum error_kind kind =
-        channel_post(&d->channel, p->channel, p->sender, p->content,
-                     d->channel.can_keys ? p->key : NULL, g->stored, &g->retry_after_ms, g->e);
+    enum error_kind kind = channel_post(&d->channel, p->channel, p->sender, p->content,
+                                        d->channel.can_keys ? p->key : NULL, &posted, g->e);
+    *g->stored = posted.stored;
+    g->retry_after_ms = posted.retry_after_ms;
     p->attempts -= kind == ERROR_UNREACHABLE;
-    return kind;
+    p->line_refused = kind == ERROR_REFUSED && outcome_refuses_line(posted.status);
+    if (kind != ERROR_BAD_DATA)
+        return kind;
+    g->answered = g->keyless = true; /* the key would bring the same answer again */
+    return error_rekind(g->e, ERROR_UNKNOWN);
 }
 
-/* It is not stored: a try. The watermark is taken before the first one and then kept. */
+static bool newest_is_fresh(const struct progress *g)
+{
+    const struct deliver *d = g->d;
+    return d->newest >= 0 && clock_now_ms() - d->newest_at_ms <= DELIVER_FRESH_MS &&
+           (d->newest_of == 0 || d->newest_of == hash_of(g->p->channel));
+}
+
+/* It is not stored: a try. The watermark is taken before the first one and then kept. A server that
+ * lets nobody read is written to without one. */
 static enum error_kind attempt(struct progress *g)
 {
     struct deliver *d = g->d;
     if (g->p->attempts == 0) {
-        enum error_kind kind = d->newest < 0 && !d->blind ? probe(g, &d->newest) : ERROR_NONE;
-        if (kind)
+        bool needed = !newest_is_fresh(g) && !(d->asked && d->channel.can_keys);
+        enum error_kind kind = needed ? probe(g) : ERROR_NONE;
+        if (kind == ERROR_REFUSED)
+            log_info("%s: %s; sending without a look", g->p->label, g->e->text);
+        else if (kind)
             return kind;
-        g->p->watermark = d->newest;
+        g->p->watermark = newest_is_fresh(g) ? d->newest : -1;
     }
     return try_once(g);
 }
@@ -91,36 +123,50 @@ static bool key_is_fresh(const struct parcel *p)
     return age_s > -DAY_S && age_s < DELIVER_KEY_DAYS * DAY_S;
 }
 
+static bool can_repeat(const struct progress *g)
+{
+    return !g->keyless && g->p->keyed && g->d->channel.can_keys && key_is_fresh(g->p);
+}
+
 /* The same POST with the same key. ERROR_REFUSED: that does not settle it. */
 static enum error_kind repeat(struct progress *g)
 {
-    int64_t newest;
-    enum error_kind kind = probe(g, &newest);
+    enum error_kind kind = probe(g);
     if (!kind && !g->d->channel.can_keys)
         return error_set(g->e, ERROR_REFUSED, "the server does not keep keys any more");
     if (!kind)
-        kind = try_once(g);
-    return kind == ERROR_UNREACHABLE ? error_rekind(g->e, ERROR_UNKNOWN) : kind;
+        return try_once(g);
+    /* Whatever refuses to be read may stand in front of the server only for a while. */
+    return kind == ERROR_LOCAL ? kind : error_rekind(g->e, ERROR_UNKNOWN);
 }
 
 /* Looks whether an earlier try was stored. ERROR_UNREACHABLE: it was not. */
 static enum error_kind look(struct progress *g)
 {
-    const struct parcel *p = g->p;
+    struct parcel *p = g->p;
     struct settle s = {.label = p->label,
+                       .quiet = g->told,
                        .name = p->channel,
                        .sender = p->sender,
                        .content = p->content,
                        .watermark = p->watermark,
                        .window_ms = g->d->settle_ms,
-                       .patience_ms = g->d->patience_ms};
-    if (g->d->blind || p->watermark < 0)
+                       .patience_ms = g->d->patience_ms,
+                       .give_up_at = g->d->give_up_at};
+    struct error why = *g->e;
+    g->looked = true;
+    p->hopeless = p->watermark < 0 && !p->keyed;
+    if (p->watermark < 0)
         return error_rekind(g->e, ERROR_UNKNOWN); /* the try's own sentence stays */
+    g->told = true;
     switch (settle(&g->d->channel, &s, g->stored, g->e)) {
     case SETTLE_STORED:
         log_info("%s: stored after all, as a look shows", p->label);
         return ERROR_NONE;
     case SETTLE_MISSED:
+        p->hopeless = g->answered;
+        if (g->answered)
+            return error_set(g->e, ERROR_UNKNOWN, "%s", why.text);
         return error_set(g->e, ERROR_UNREACHABLE, "the server did not store it");
     case SETTLE_UNKNOWN:
         break;
@@ -128,20 +174,16 @@ static enum error_kind look(struct progress *g)
     return error_rekind(g->e, ERROR_UNKNOWN);
 }
 
-static bool can_repeat(const struct progress *g)
-{
-    return !g->keyless && g->p->keyed && g->d->channel.can_keys && key_is_fresh(g->p);
-}
-
 /* It is perhaps stored: finds out, or leaves it so. */
 static enum error_kind resolve(struct progress *g)
 {
-    enum error_kind kind;
-    int64_t newest;
-    if (!g->d->asked && (kind = probe(g, &newest))) /* from an earlier run: what can it do? */
+    enum error_kind kind = g->d->asked ? ERROR_NONE : probe(g); /* from an earlier run */
+    if (kind)
         return kind == ERROR_LOCAL ? kind : error_rekind(g->e, ERROR_UNKNOWN);
     if (can_repeat(g)) {
         kind = repeat(g);
+        if (kind == ERROR_UNREACHABLE)
+            return error_rekind(g->e, ERROR_UNKNOWN);
         if (kind != ERROR_REFUSED)
             return kind;
         g->keyless = true;
@@ -151,39 +193,50 @@ static enum error_kind resolve(struct progress *g)
     return kind;
 }
 
+static bool must_end(const struct deliver *d)
+{
+    return stop_signal() || (d->give_up_at && clock_left_ms(*d->give_up_at) == 0);
+}
+
 /* Waits before the next step. False: there is none, a signal came or the patience is over. */
 static bool pause_before_next(struct progress *g)
 {
-    struct backoff *b = &g->d->backoff;
+    struct deliver *d = g->d;
     int64_t pause_ms;
-    if (stop_signal() || !backoff_next(b, g->retry_after_ms, &pause_ms))
+    if (must_end(d) || !backoff_next(&d->backoff, g->retry_after_ms, &pause_ms))
         return false;
-    if (b->failures == 1)
+    if (d->backoff.failures == 1)
         log_warn("%s: %s; %s", g->p->label, g->e->text,
                  g->maybe ? "finding out whether it was stored" : "trying again");
     else
         log_info("%s: %s; next step in %.1f s", g->p->label, g->e->text, (double)pause_ms / 1000);
     int64_t deadline = clock_deadline(pause_ms);
-    while (!stop_signal() && clock_left_ms(deadline) != 0)
-        http_wait(g->d->channel.http, deadline, -1);
-    return !stop_signal();
+    while (!must_end(d) && clock_left_ms(deadline) != 0) {
+        int64_t end = d->give_up_at ? *d->give_up_at : CLOCK_NEVER;
+        http_wait(d->channel.http, deadline < end ? deadline : end, -1);
+    }
+    return !must_end(d);
 }
 
-static enum error_kind finish(struct progress *g)
+/* Stored. Of a message that a look has found nobody knows what came after it. */
+static enum error_kind finish(struct progress *g, bool by_post)
 {
-    if (g->stored->id > g->d->newest)
-        g->d->newest = g->stored->id;
-    backoff_reset(&g->d->backoff);
+    struct deliver *d = g->d;
+    d->newest = by_post ? g->stored->id : -1;
+    d->newest_at_ms = clock_now_ms();
+    d->newest_of = 0;
+    backoff_reset(&d->backoff);
     return ERROR_NONE;
 }
 
-/* Between two steps. A signal still allows one look. */
+/* Between two steps. A signal still allows one look, for keyed ones, too: it is the quicker way. */
 static enum error_kind give_up(struct progress *g)
 {
     if (!g->maybe)
         return error_rekind(g->e, stop_signal() ? ERROR_STOPPED : ERROR_UNREACHABLE);
     if (stop_signal() && look(g) == ERROR_NONE)
-        return finish(g);
+        return finish(g, false);
+    g->p->hopeless = g->p->watermark < 0 && !g->p->keyed;
     return error_rekind(g->e, ERROR_UNKNOWN);
 }
 
@@ -191,12 +244,14 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
                         struct error *e)
 {
     struct progress g = {.d = d, .p = p, .maybe = p->attempts > 0, .stored = ret_stored, .e = e};
+    p->hopeless = p->line_refused = false;
     error_set(e, ERROR_UNKNOWN, "an earlier run did not learn whether it was stored");
     for (;;) {
         g.retry_after_ms = -1;
+        g.looked = false;
         enum error_kind kind = g.maybe ? resolve(&g) : attempt(&g);
         if (kind == ERROR_NONE)
-            return finish(&g);
+            return finish(&g, !g.looked);
         if (kind == ERROR_REFUSED)
             backoff_reset(&d->backoff);
         if (g.final || kind == ERROR_REFUSED || kind == ERROR_LOCAL)

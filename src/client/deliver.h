@@ -14,10 +14,15 @@
  *     message above the watermark that is ours settles it: stored. Only when a complete look at
  *     the end of that time shows none, it counts as unsent and is sent again.
  *
- * The watermark is the newest id that was known before the first try of this message, and stays
- * over all its tries. Since it moves past each message that was stored or found, a message
- * is never claimed by two lines: 100 equal lines become 100 messages. ids are one sequence for all
- * channels, so one number serves them all.
+ * The watermark is the newest id of the channel at the moment before the first try of this message,
+ * and stays over all its tries. It comes from a reply that is at most DELIVER_FRESH_MS old:
+ * of our own POST before (ids are one sequence for all channels), or of a probe of this channel. An
+ * older one would let a message of the past be taken for this one. Since it moves past each
+ * message that was stored or found, one is never claimed by two lines of a run: 100 equal lines
+ * become 100 messages. With keys no watermark is asked for.
+ *
+ * A server that answers 200 with another message than ours may have changed the text; when a look
+ * does not find ours, it stays unknown and is not sent again.
  *
  * What remains: without keys, a try that is stored later than --settle makes a second message, and
  * another person's message of the same sender and text in that time is taken for ours.
@@ -27,6 +32,7 @@
 #ifndef CHANCAT_DELIVER_H
 #define CHANCAT_DELIVER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,6 +42,7 @@
 #include "common/message.h"
 
 #define DELIVER_KEY_DAYS 6 /* a day less than the server keeps them: clocks may be wrong */
+#define DELIVER_FRESH_MS 1000
 
 /* A message on its way. A fresh one has watermark -1 and no attempts. */
 struct parcel {
@@ -46,17 +53,24 @@ struct parcel {
     int64_t attempts;  /* tries of which something may have left; 0: it is certainly not stored */
     int64_t first_s;   /* wall clock of the first, seconds since 1970 */
     bool keyed;        /* all of them had the key */
+    /* Told by deliver(): */
+    bool hopeless;     /* ERROR_UNKNOWN, and no later run can find out either */
+    bool line_refused; /* ERROR_REFUSED because of what it holds, not for another reason */
 };
 
 struct deliver {
     struct channel channel;
     struct backoff backoff;
     int64_t settle_ms, patience_ms;
-    int64_t newest; /* id known, -1: none yet */
-    bool asked;     /* what the server can is known */
-    bool blind;     /* the server does not let us read: no watermark, no look, no keys */
-    /* Called before the first byte of each try leaves, with attempts, first_s and watermark
-     * up to date: what must be remembered of it. An error stops the try. May be NULL. */
+    int64_t newest;       /* id of the last reply; -1: none is known */
+    int64_t newest_at_ms; /* when that reply came */
+    uint64_t newest_of;   /* hash of the channel it speaks of; 0: of all */
+    bool asked;           /* what the server can is known */
+    /* clock_now_ms() at which the patience ends whatever --retry-for says; another thread may set
+     * it. NULL: never. */
+    const _Atomic int64_t *give_up_at;
+    /* Called before the first byte of each try leaves, with attempts, first_s, keyed and
+     * watermark up to date: what must be remembered of it. An error stops the try. May be NULL. */
     enum error_kind (*before_try)(void *context, const struct parcel *p, struct error *e);
     void *context;
 };
@@ -64,6 +78,9 @@ struct deliver {
 /* `http` is not owned. patience_ms: of --retry-for, INT64_MAX is for ever. */
 void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms);
 void deliver_release(struct deliver *d);
+
+/* Others may have sent since: the newest id must be asked for again. */
+void deliver_forget(struct deliver *d);
 
 /*
  * Sends `p` until its end is known:

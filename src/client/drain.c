@@ -4,19 +4,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
 
 /* flock(2) has nothing to poll for: how often to look whether another process is done. */
-#define LOCK_LOOK_FIRST_MS 20
-#define LOCK_LOOK_MAX_MS   500
-
-struct mine {
-    uint64_t number;
-    char key[OUTBOX_KEY_LEN + 1];
-};
+#define LOCK_LOOK_MS 200
+#define DAY_S        86400
 
 /* What a try of the line in work must be remembered by, before its first byte leaves. */
 static enum error_kind before_try(void *context, const struct parcel *p, struct error *e)
@@ -33,24 +29,20 @@ void drain_init(struct drain *d, struct courier *courier, struct outbox *outbox)
 {
     *d = (struct drain){.courier = courier, .outbox = outbox};
     d->server = options_server(courier->s->options);
-    courier->deliver.before_try = before_try;
-    courier->deliver.context = d;
-    buf_init(&d->mine, DRAIN_MINE_MAX * sizeof(struct mine));
+    courier->before_try = before_try;
+    courier->context = d;
 }
 
 void drain_release(struct drain *d)
 {
     outbox_line_release(&d->line);
-    buf_release(&d->mine);
 }
 
-enum error_kind drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
-                           struct error *e)
+void drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN + 1])
 {
-    struct mine mine = {.number = number};
-    memcpy(mine.key, key, sizeof(mine.key));
-    return buf_add(&d->mine, &mine, sizeof(mine)) ? error_set(e, ERROR_LOCAL, "no memory")
-                                                  : ERROR_NONE;
+    d->added = true;
+    d->number = number;
+    memcpy(d->key, key, sizeof(d->key));
 }
 
 /* Stops the draining; drain_finish() tells why, unless a later one gets on. */
@@ -58,8 +50,14 @@ static enum error_kind fail(struct drain *d, enum error_kind kind, const struct 
 {
     d->failure = *e;
     d->failure.kind = kind;
-    d->rest_until = clock_deadline(DRAIN_REST_MS);
+    d->failed_ms = clock_now_ms();
     return kind;
+}
+
+static enum error_kind set_aside(struct drain *d, const char *reason, struct error *e)
+{
+    d->set_aside += strncmp(d->line.key, d->outbox->run, OUTBOX_RUN_LEN) == 0;
+    return outbox_set_aside(d->outbox, &d->line, reason, e);
 }
 
 static enum error_kind refuse(struct drain *d, const struct error *why, struct error *e)
@@ -69,7 +67,7 @@ static enum error_kind refuse(struct drain *d, const struct error *why, struct e
               why->text);
     tally->lines_refused++;
     tally_add(tally, ERROR_REFUSED);
-    return outbox_set_aside(d->outbox, &d->line, why->text, e);
+    return set_aside(d, why->text, e);
 }
 
 /* No later run can find out either: it must not hold up the lines behind it for ever. */
@@ -82,7 +80,14 @@ static enum error_kind leave_unknown(struct drain *d, const struct error *cause,
     log_error("outbox line %" PRIu64 " %s; it is kept in failed/", d->line.number, why + 3);
     tally->lines_unknown++;
     tally_add(tally, ERROR_UNKNOWN);
-    return outbox_set_aside(d->outbox, &d->line, why, e);
+    return set_aside(d, why, e);
+}
+
+/* Will any later run find out? */
+static bool is_hopeless(const struct parcel *p)
+{
+    int64_t age_s = (int64_t)time(NULL) - p->first_s;
+    return p->hopeless || (p->first_s > 0 && age_s > DRAIN_UNKNOWN_DAYS * DAY_S);
 }
 
 /* Takes the line in work to its end. */
@@ -105,9 +110,9 @@ static enum error_kind send_line(struct drain *d)
     struct error why = e;
     if (kind == ERROR_NONE)
         kind = outbox_remove(d->outbox, line, &e);
-    else if (kind == ERROR_REFUSED)
+    else if (kind == ERROR_REFUSED && p.line_refused)
         kind = refuse(d, &why, &e);
-    else if (kind == ERROR_UNKNOWN && p.watermark < 0 && !p.keyed)
+    else if (kind == ERROR_UNKNOWN && is_hopeless(&p))
         kind = leave_unknown(d, &why, &e);
     else if (p.attempts == 0 && line->try.attempts > 0) {
         line->try.attempts = 0; /* nothing of it has ever left */
@@ -118,117 +123,134 @@ static enum error_kind send_line(struct drain *d)
 }
 
 /* One line. False: nothing more to do now. */
-static bool step(struct drain *d)
+static bool step(struct drain *d, uint64_t upto)
 {
     bool found;
     struct error e;
-    enum error_kind kind = outbox_next(d->outbox, &d->line, &found, &e);
+    enum error_kind kind = outbox_next(d->outbox, upto, &d->line, &found, &e);
     if (kind == ERROR_BAD_DATA) {
         log_error("%s", e.text);
         tally_add(d->courier->tally, ERROR_LOCAL);
         return true;
     }
-    if (kind) {
-        fail(d, kind, &e);
-        return false;
-    }
+    if (kind)
+        return fail(d, kind, &e), false;
     if (!found)
         return false;
-    if (!span_equal(d->line.server, d->server)) {
-        d->foreign++;
-        return true;
-    }
-    return send_line(d) == ERROR_NONE;
+    if (span_equal(d->line.server, d->server))
+        return send_line(d) == ERROR_NONE;
+    d->foreign++;
+    return true;
 }
 
-/* Which of this run's lines still wait? Those that another process sent are forgotten, those that
- * it set aside are told. */
-static enum error_kind look_after_mine(struct drain *d, struct error *e)
+static void drain_upto(struct drain *d, uint64_t upto)
 {
-    struct mine *mine = (struct mine *)(void *)d->mine.data; /* from malloc: aligned */
-    size_t count = d->mine.len / sizeof(*mine), kept = 0;
-    enum error_kind kind = ERROR_NONE;
-    for (size_t i = 0; i < count; i++) {
-        enum outbox_state state = OUTBOX_WAITS;
-        kind = kind ? kind : outbox_state(d->outbox, mine[i].number, mine[i].key, &state, e);
-        if (state == OUTBOX_WAITS) {
-            mine[kept++] = mine[i];
-        } else if (state == OUTBOX_SET_ASIDE) {
-            log_error("outbox line %" PRIu64 " was refused; it is kept in failed/", mine[i].number);
-            d->courier->tally->lines_refused++;
-            tally_add(d->courier->tally, ERROR_REFUSED);
-        }
+    struct error e;
+    if (d->failure.kind) /* its line is to be given out again */
+        outbox_rewind(d->outbox);
+    d->failure.kind = ERROR_NONE;
+    d->held = false;
+    d->look_at_ms = clock_deadline(LOCK_LOOK_MS);
+    if (outbox_lock(d->outbox, &d->held, &e)) {
+        fail(d, ERROR_LOCAL, &e);
+        return;
     }
-    d->mine.len = kept * sizeof(*mine);
-    return kind;
+    if (!d->held)
+        return;
+    deliver_forget(&d->courier->deliver); /* another process may have sent meanwhile */
+    while (!stop_signal() && step(d, upto)) {
+    }
+    outbox_unlock(d->outbox); /* between two lines of stdin others may send */
 }
 
 void drain_run(struct drain *d)
 {
-    struct error e;
-    bool held = false;
-    if (d->failure.kind && clock_left_ms(d->rest_until) > 0)
-        return;
-    d->failure.kind = ERROR_NONE;
-    d->foreign = 0;
-    enum error_kind kind = outbox_lock(d->outbox, &held, &e);
-    if (!kind && d->mine.len)
-        kind = look_after_mine(d, &e);
-    d->held = held;
-    if (kind)
-        fail(d, kind, &e);
-    if (held && !kind) {
-        buf_clear(&d->mine); /* whatever waits is ours to send now */
-        outbox_rewind(d->outbox);
-        while (!stop_signal() && step(d)) {
-        }
-    }
-    if (held)
-        outbox_unlock(d->outbox); /* between two lines of stdin others may send */
+    if (!d->failure.kind || clock_now_ms() - d->failed_ms >= DRAIN_REST_MS)
+        drain_upto(d, d->number);
 }
 
-/* Waits for another process to send our lines, or to leave them to us. */
-static void wait_for_lock(struct drain *d, bool all)
+int64_t drain_again_at(const struct drain *d)
 {
-    int64_t end = clock_deadline(d->courier->s->options->retry_for_ms), pause = LOCK_LOOK_FIRST_MS;
-    while (!d->held && !d->failure.kind && !stop_signal() && (all || d->mine.len) &&
-           clock_left_ms(end) != 0) {
-        int64_t next = clock_deadline(pause);
-        http_wait(d->courier->s->post_http, next < end ? next : end, -1);
-        pause = pause * 2 < LOCK_LOOK_MAX_MS ? pause * 2 : LOCK_LOOK_MAX_MS;
-        drain_run(d);
+    if (!d->added)
+        return CLOCK_NEVER;
+    if (d->failure.kind)
+        return d->failed_ms + DRAIN_REST_MS;
+    return d->held ? CLOCK_NEVER : d->look_at_ms;
+}
+
+/* Does anything wait that this end is about? Lines go in order, so the last one of this run tells
+ * for all of them. */
+static bool waits(struct drain *d, bool all)
+{
+    struct error e;
+    enum outbox_state state = OUTBOX_GONE;
+    int64_t count = 0;
+    if (all ? outbox_count(d->outbox, &count, &e)
+            : d->added && outbox_state(d->outbox, d->number, d->key, &state, &e)) {
+        fail(d, ERROR_LOCAL, &e);
+        return true;
     }
+    return all ? count > d->foreign : state == OUTBOX_WAITS;
+}
+
+/* Lines of this run that another process had to set aside. */
+static void tell_failed(struct drain *d)
+{
+    struct error e;
+    struct tally *tally = d->courier->tally;
+    int64_t failed;
+    if (outbox_count_failed(d->outbox, &failed, &e)) {
+        fail(d, ERROR_LOCAL, &e);
+        return;
+    }
+    failed -= d->set_aside;
+    if (failed <= 0)
+        return;
+    log_error("%" PRId64 " of this run's lines could not be sent by another one; see failed/ in "
+              "the outbox",
+              failed);
+    tally->lines_refused += failed;
+    tally_add(tally, ERROR_REFUSED);
 }
 
 /* Says what stays behind and why. */
-static void report(struct drain *d, int64_t waiting)
+static void tell_waiting(struct drain *d)
 {
+    struct error e;
     struct tally *tally = d->courier->tally;
-    tally->lines_waiting += waiting;
-    if (d->failure.kind) {
+    int64_t count;
+    if (!d->failure.kind && !d->held && !stop_signal())
+        error_set(&d->failure, ERROR_UNREACHABLE, "another process is sending, and did not finish");
+    if (d->failure.kind)
         log_error("the outbox keeps what waits: %s", d->failure.text);
-        tally_add(tally, d->failure.kind);
-    } else if (!d->held && !stop_signal()) {
-        log_error("the outbox keeps what waits: another process is sending, and did not finish");
-        tally_add(tally, ERROR_UNREACHABLE);
-    }
+    tally_add(tally, d->failure.kind);
+    if (outbox_count(d->outbox, &count, &e) == ERROR_NONE)
+        tally->lines_waiting += count - d->foreign;
 }
 
 void drain_finish(struct drain *d, bool all)
 {
     struct error e;
-    int64_t waiting = 0;
-    if (!stop_signal())
-        drain_run(d);
-    wait_for_lock(d, all);
-    if (outbox_count(d->outbox, &waiting, &e))
+    uint64_t upto = d->number;
+    int64_t end = clock_deadline(d->courier->s->options->retry_for_ms);
+    if (all && outbox_highest(d->outbox, &upto, &e))
         fail(d, ERROR_LOCAL, &e);
-    waiting -= d->foreign;
-    if (d->failure.kind || waiting > 0)
-        report(d, waiting > 0 ? waiting : 0);
+    outbox_rewind(d->outbox);
+    d->foreign = 0;
+    if (!stop_signal() && (!d->failure.kind || clock_now_ms() - d->failed_ms >= DRAIN_LAST_MS))
+        drain_upto(d, upto);
+    while (!d->held && !d->failure.kind && !stop_signal() && waits(d, all) &&
+           clock_left_ms(end) != 0) {
+        http_wait(d->courier->s->post_http, d->look_at_ms < end ? d->look_at_ms : end, -1);
+        if (clock_left_ms(d->look_at_ms) == 0)
+            drain_upto(d, upto);
+    }
+    tell_failed(d);
+    if (waits(d, all) || d->failure.kind == ERROR_LOCAL)
+        tell_waiting(d);
     if (all && d->foreign > 0) {
-        log_error("%" PRId64 " lines in the outbox are for another server; give its --url",
+        log_error("what waits in the outbox for another server (%" PRId64 ") needs its --url",
                   d->foreign);
-        tally_add(d->courier->tally, ERROR_USAGE);
+        tally_add(d->courier->tally, ERROR_UNREACHABLE);
     }
 }

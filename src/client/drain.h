@@ -3,8 +3,13 @@
  * drain: sends what waits in the outbox, in order, whoever put it there.
  *
  * One process sends at a time (outbox_lock). A line leaves the outbox when it is stored, or for
- * failed/ when it is refused. Any other end leaves it where it is and stops the draining, since the
- * order must be kept; a later run, or a later try of this one, goes on with it.
+ * failed/ when the server refuses what it holds or nobody will ever know what became of it. Any
+ * other end leaves it where it is and stops the draining, since the order must be kept; a later
+ * run, or a later try of this one, goes on with it.
+ *
+ * A run sends its own lines and those that were there before them. What others add behind them is
+ * theirs to send, or a run would never end beside a busy one. --flush sends what is there when it
+ * begins.
  *
  * Lines that were meant for another server than this run's are left alone.
  *
@@ -16,38 +21,46 @@
 #include "client/courier.h"
 #include "client/outbox.h"
 
-#define DRAIN_REST_MS                                                                              \
-    30000                    /* after a failure that outlasted --retry-for: pause before the next  \
-                              */
-#define DRAIN_MINE_MAX 65536 /* lines of this run remembered while another process sends */
+#define DRAIN_REST_MS      30000 /* between two drainings, after one that outlasted --retry-for */
+#define DRAIN_LAST_MS      1000  /* a failure older than this allows one draining more at the end */
+#define DRAIN_UNKNOWN_DAYS 7     /* a line that cannot be settled for so long is set aside */
 
 struct drain {
     struct courier *courier;
     struct outbox *outbox;
     struct span server; /* of this run; lines for others are left */
     struct outbox_line line;
-    struct buf mine;      /* what this run has put in and another process may send */
+    bool added; /* this run has put lines in; the last one is: */
+    uint64_t number;
+    char key[OUTBOX_KEY_LEN + 1];
+    int64_t set_aside;    /* lines of this run that this process has set aside */
     struct error failure; /* why the last draining stopped; kind ERROR_NONE: it did not */
-    int64_t rest_until;   /* clock_now_ms() */
-    int64_t foreign;      /* lines for other servers that the last draining met */
+    int64_t failed_ms;    /* when */
+    int64_t look_at_ms;   /* when the lock is tried next, if another process has it */
+    int64_t foreign;      /* lines for other servers that were met */
     bool held;            /* the last draining had the lock: nobody else was sending */
 };
 
 void drain_init(struct drain *d, struct courier *courier, struct outbox *outbox);
 void drain_release(struct drain *d);
 
-/* This run has put a line in. ERROR_LOCAL: memory. */
-enum error_kind drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
-                           struct error *e);
+/* This run has put a line in. */
+void drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN + 1]);
 
-/* Sends what waits, unless another process does or a rest is due. While the server fails, tries
- * are repeated for --retry-for; after that each draining makes one. Refused and damaged lines are
- * reported and counted here, in the courier's tally. */
+/* Sends what waits, up to this run's last line, unless another process is sending or a rest is due.
+ * While the server fails, tries are repeated for --retry-for; after that each draining makes one.
+ * Refused and damaged lines are reported and counted here, in the courier's tally. */
 void drain_run(struct drain *d);
 
-/* The end of a run: everything is sent, or at least this run's lines if another process sends (it
- * is waited for, --retry-for at most). Reports what stays behind, and why, and counts it. `all`:
- * lines of others count, too (--flush). */
+/* When to call drain_run() again though no line was added (clock_now_ms()); CLOCK_NEVER: then only.
+ */
+int64_t drain_again_at(const struct drain *d);
+
+/*
+ * The end of a run: sends what is left of this run's lines; if another process is sending, it
+ * is waited for, --retry-for at most. Reports what stays behind, and why, and counts it.
+ * With `all` (--flush) it is about all lines that wait when it begins.
+ */
 void drain_finish(struct drain *d, bool all);
 
 #endif

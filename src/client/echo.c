@@ -14,12 +14,13 @@ void echo_release(struct echo *echo)
     pthread_mutex_destroy(&echo->lock);
 }
 
-void echo_begin(struct echo *echo, struct span sender, struct span content)
+void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after)
 {
     pthread_mutex_lock(&echo->lock);
     echo->in_flight = true;
     echo->sender = sender;
     echo->content = content;
+    echo->after = after;
     pthread_mutex_unlock(&echo->lock);
 }
 
@@ -64,7 +65,8 @@ enum echo_answer echo_ask(struct echo *echo, const struct message *m)
         echo->head++;
     if (echo->head < count && r[echo->head].first <= m->id)
         answer = ECHO_OWN;
-    else if (echo->in_flight && message_is_ours(m, echo->sender, echo->content))
+    else if (echo->in_flight && m->id > echo->after &&
+             message_is_ours(m, echo->sender, echo->content))
         answer = ECHO_WAIT;
     if (echo->head > count / 2) { /* seldom, so that forgetting stays cheap */
         buf_consume(&echo->ranges, echo->head * sizeof(*r));

@@ -32,13 +32,15 @@ struct echo {
     size_t head;       /* ranges at the front that the receiver is past */
     bool in_flight;
     struct span sender, content; /* of the message in flight; the sending thread's */
+    int64_t after;
 };
 
 void echo_init(struct echo *echo);
 void echo_release(struct echo *echo);
 
-/* Sending thread: a POST begins; the spans stay valid until echo_end(). */
-void echo_begin(struct echo *echo, struct span sender, struct span content);
+/* Sending thread: a POST begins, its message will have an id above `after`; the spans stay valid
+ * until echo_end(). */
+void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after);
 
 /* Sending thread: it ended; id > 0: stored. */
 void echo_end(struct echo *echo, int64_t id);

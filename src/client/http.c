@@ -202,10 +202,14 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
     return r;
 }
 
-/* The one header that every request has: no pause before large bodies. */
+/* What every request has: no pause before large bodies, and no old answer from a cache. */
 static struct curl_slist *make_headers(void)
 {
-    return curl_slist_append(NULL, "Expect:");
+    struct curl_slist *first = curl_slist_append(NULL, "Expect:");
+    if (!first || curl_slist_append(first, "Cache-Control: no-cache"))
+        return first;
+    curl_slist_free_all(first);
+    return NULL;
 }
 
 enum error_kind http_open(const struct http_config *config, struct http **ret, struct error *e)
@@ -329,6 +333,7 @@ static void run(struct http *h)
 {
     const struct http_request *request = h->request;
     int64_t stop_at = CLOCK_NEVER; /* set by the first signal */
+    int64_t limit_at = request->limit_ms ? clock_deadline(request->limit_ms) : CLOCK_NEVER;
     for (;;) {
         int running;
         curl_multi_perform(h->multi, &running);
@@ -351,7 +356,7 @@ static void run(struct http *h)
         if (request->interrupt && request->interrupt(request->context))
             return;
         h->reply->end = HTTP_SILENT;
-        int64_t silent_at = h->last_progress_ms + request->silence_ms;
+        int64_t silent_at = sooner(h->last_progress_ms + request->silence_ms, limit_at);
         if (clock_left_ms(silent_at) == 0)
             return;
         int64_t wake_at = request->wake_at ? request->wake_at(request->context) : CLOCK_NEVER;

@@ -41,7 +41,7 @@ struct http_config {
 enum http_end {
     HTTP_COMPLETE,   /* a whole reply came; `status` says what it is */
     HTTP_FAILED,     /* libcurl's `code` and `error` say why */
-    HTTP_SILENT,     /* nothing happened for silence_ms */
+    HTTP_SILENT,     /* nothing happened for silence_ms, or limit_ms have passed */
     HTTP_ABORTED,    /* on_body returned false */
     HTTP_INTERRUPTED /* `interrupt` returned true, or a signal came */
 };
@@ -65,6 +65,7 @@ struct http_request {
     struct span body;            /* of a POST, form-encoded */
     const char *idempotency_key; /* sent as the header of that name; NULL: none */
     int64_t silence_ms;
+    int64_t limit_ms; /* for all of it; 0: none, as long as something happens */
     int64_t grace_ms; /* how long a signal lets the request go on (a second signal ends it) */
     int watch_fd;     /* wakes the wait when its other end goes away; -1: none */
     /* A piece of the reply's body; reply->status is known. False aborts. */

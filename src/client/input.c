@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/stop.h"
 
 enum error_kind input_init(struct input *in, int fd, bool null_ended, size_t max_bytes,
@@ -42,7 +43,7 @@ void input_stop(struct input *in)
 }
 
 /* Waits until stdin can be read. INPUT_RECORD stands for "go on". */
-static enum input_result wait_readable(struct input *in, struct error *e)
+static enum input_result wait_readable(struct input *in, int64_t deadline, struct error *e)
 {
     struct pollfd fds[] = {
         {.fd = stop_fd(), .events = POLLIN},
@@ -50,22 +51,25 @@ static enum input_result wait_readable(struct input *in, struct error *e)
         {.fd = in->watch_fd},
         {.fd = in->fd, .events = POLLIN},
     };
-    while (poll(fds, 4, -1) < 0) {
+    int ready;
+    while ((ready = poll(fds, 4, clock_left_ms(deadline))) < 0) {
         if (errno != EINTR)
             return error_set(e, ERROR_LOCAL, "cannot wait for standard input: %s", strerror(errno)),
                    INPUT_FAILED;
     }
     if (fds[0].revents)
         return INPUT_STOPPED;
+    if (ready == 0)
+        return INPUT_LATER;
     if (fds[1].revents || (fds[2].revents & (POLLERR | POLLHUP)))
         in->stopped = true;
     return INPUT_RECORD;
 }
 
 /* One read into the buffer; sets at_end. */
-static enum input_result fill(struct input *in, struct error *e)
+static enum input_result fill(struct input *in, int64_t deadline, struct error *e)
 {
-    enum input_result r = wait_readable(in, e);
+    enum input_result r = wait_readable(in, deadline, e);
     if (r != INPUT_RECORD || in->stopped)
         return r;
     buf_consume(&in->bytes, in->used);
@@ -105,7 +109,7 @@ static enum input_result give(struct input *in, size_t to, size_t skip, struct s
     return INPUT_RECORD;
 }
 
-enum input_result input_next(struct input *in, struct span *ret, struct error *e)
+enum input_result input_next(struct input *in, int64_t deadline, struct span *ret, struct error *e)
 {
     *ret = (struct span){"", 0};
     for (;;) {
@@ -127,7 +131,7 @@ enum input_result input_next(struct input *in, struct span *ret, struct error *e
             in->passing_over = true;
             in->used = in->bytes.len;
         }
-        enum input_result r = fill(in, e);
+        enum input_result r = fill(in, deadline, e);
         if (r != INPUT_RECORD)
             return r;
     }

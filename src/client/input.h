@@ -24,6 +24,7 @@ enum input_result {
     INPUT_RECORD,   /* *ret is the next record, without its end */
     INPUT_TOO_LONG, /* it was longer than max_bytes and is gone; *ret is empty */
     INPUT_END,      /* stdin has ended */
+    INPUT_LATER,    /* the deadline passed first */
     INPUT_STOPPED,  /* a signal came: whole records may still lie in the buffer */
     INPUT_FAILED    /* *e says why */
 };
@@ -48,8 +49,9 @@ enum error_kind input_init(struct input *in, int fd, bool null_ended, size_t max
                            struct error *e);
 void input_release(struct input *in);
 
-/* The next record; waits for it. *ret stays valid until the next call. */
-enum input_result input_next(struct input *in, struct span *ret, struct error *e);
+/* The next record; waits for it until `deadline` (clock_now_ms(), or CLOCK_NEVER). *ret stays valid
+ * until the next call. */
+enum input_result input_next(struct input *in, int64_t deadline, struct span *ret, struct error *e);
 
 /* Reading ends: whole records already read are still given out, then INPUT_END. Any thread. */
 void input_stop(struct input *in);

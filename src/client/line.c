@@ -41,7 +41,7 @@ struct place {
 };
 
 static enum error_kind take_field(struct line *line, const json_t *object, const char *name,
-                                  struct place *ret, struct error *e)
+                                  size_t max_bytes, struct place *ret, struct error *e)
 {
     const json_t *value = json_object_get(object, name);
     *ret = (struct place){line->bytes.len, 0};
@@ -50,9 +50,8 @@ static enum error_kind take_field(struct line *line, const json_t *object, const
     if (!json_is_string(value))
         return error_set(e, ERROR_REFUSED, "\"%s\" is not a string", name);
     struct span text = {json_string_value(value), json_string_length(value)};
-    if (text.len > MESSAGE_CONTENT_MAX)
-        return error_set(e, ERROR_REFUSED, "\"%s\" is longer than %u bytes", name,
-                         MESSAGE_CONTENT_MAX);
+    if (text.len > max_bytes)
+        return error_set(e, ERROR_REFUSED, "\"%s\" is longer than %zu bytes", name, max_bytes);
     bool replaced;
     if (text_add_sanitized(&line->bytes, text, true, &replaced))
         return error_set(e, ERROR_LOCAL, "no memory for a line");
@@ -92,11 +91,11 @@ enum error_kind line_parse_json(struct line *line, struct span record, bool want
     if (!json_is_string(json_object_get(object, "content")))
         kind = error_set(e, ERROR_REFUSED, "it has no text in \"content\"");
     if (!kind)
-        kind = take_field(line, object, "content", &content, e);
+        kind = take_field(line, object, "content", MESSAGE_CONTENT_MAX, &content, e);
     if (!kind && want_channel)
-        kind = take_field(line, object, "channel", &channel, e);
+        kind = take_field(line, object, "channel", MESSAGE_NAME_MAX, &channel, e);
     if (!kind && want_sender)
-        kind = take_field(line, object, "sender", &sender, e);
+        kind = take_field(line, object, "sender", MESSAGE_NAME_MAX, &sender, e);
     json_decref(object);
     if (kind)
         return kind;

@@ -7,6 +7,7 @@
 
 #include "client/line.h"
 #include "client/mode.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/json_text.h"
 #include "common/log.h"
@@ -101,6 +102,7 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
         .options = o,
         .channel = o->channel ? span_of(o->channel) : (struct span){"", 0},
         .sender = span_of(o->sender),
+        .give_up_at = CLOCK_NEVER,
         .output = out,
     };
     if ((!o->send || o->receipts) && output_is_closed(out))

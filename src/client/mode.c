@@ -6,8 +6,12 @@
 
 #include "client/receive.h"
 #include "client/send.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
+
+/* How long a run that is over goes on trying to send what it has read, when --retry-for is inf. */
+#define END_MS 60000
 
 void mode_receive(struct session *s, struct tally *tally)
 {
@@ -60,7 +64,11 @@ void mode_duplex(struct session *s, struct tally *tally)
         tally_add(tally, ERROR_LOCAL);
     if (!reader.running)
         return;
-    input_stop(s->input); /* what was read is still delivered */
+    input_stop(s->input);                        /* what was read is still delivered */
+    if (s->options->retry_for_ms == INT64_MAX) { /* but not for ever */
+        atomic_store(&s->give_up_at, clock_deadline(END_MS));
+        http_wake(s->post_http);
+    }
     pthread_join(reader.thread, NULL);
     tally_merge(tally, &reader.tally);
 }
@@ -78,7 +86,7 @@ static bool ask(struct session *s, const char *question, struct buf *answer, str
         if (buf_addf(&prompt, "%s ", question) ||
             output_write(s->output, &prompt, NULL, &e) != OUTPUT_OK)
             break;
-        enum input_result r = input_next(s->input, &typed, &e);
+        enum input_result r = input_next(s->input, CLOCK_NEVER, &typed, &e);
         if (r == INPUT_FAILED) {
             log_error("%s", e.text);
             tally_add(tally, ERROR_LOCAL);

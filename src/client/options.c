@@ -111,7 +111,7 @@ int options_add_help(struct buf *b)
     return buf_add_str(b, "\nThe whole story: man chancat\n");
 }
 
-/* The default path, kept in o->login's neighbour: only needed while the file is read. */
+/* -1: there is no home directory, or no memory. */
 static int default_config_path(struct buf *path)
 {
     const char *base = getenv("XDG_CONFIG_HOME");
@@ -149,9 +149,8 @@ static enum error_kind take_login_name(struct options *o, struct error *e)
 static enum error_kind check_name(const char *what, const char *value, struct error *e)
 {
     struct span s = span_of(value);
-    if (s.len > MESSAGE_CONTENT_MAX)
-        return error_set(e, ERROR_USAGE, "the %s is longer than %u bytes", what,
-                         MESSAGE_CONTENT_MAX);
+    if (s.len > MESSAGE_NAME_MAX)
+        return error_set(e, ERROR_USAGE, "the %s is longer than %u bytes", what, MESSAGE_NAME_MAX);
     if (text_valid_prefix(s.data, s.len) != s.len)
         return error_set(e, ERROR_USAGE, "the %s is not valid UTF-8", what);
     if (text_trim(s).len == 0)

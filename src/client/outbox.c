@@ -14,6 +14,7 @@
 
 #include "client/outbox_dir.h"
 #include "client/outbox_file.h"
+#include "common/clock.h"
 #include "common/file.h"
 
 #define NUMBERS_MAX (8u * 1024 * 1024) /* lines given out and still waiting, and one look */
@@ -35,7 +36,10 @@ enum error_kind outbox_open(struct outbox *o, const char *directory, struct erro
         return error_set(e, ERROR_LOCAL, "no memory for the outbox %s", directory);
     while (o->directory.len > 1 && o->directory.data[o->directory.len - 1] == '/')
         o->directory.data[--o->directory.len] = '\0';
-    return outbox_dir_make(o, e);
+    char key[OUTBOX_KEY_LEN + 1];
+    enum error_kind kind = outbox_make_key(key, e);
+    memcpy(o->run, key, OUTBOX_RUN_LEN);
+    return kind ? kind : outbox_dir_make(o, e);
 }
 
 void outbox_close(struct outbox *o)
@@ -71,6 +75,27 @@ static enum error_kind sync_part(const struct outbox *o, const char *part, struc
     return file_sync_directory(path, e);
 }
 
+static uint64_t *numbers_of(const struct buf *b)
+{
+    return (uint64_t *)(void *)b->data;
+}
+
+static size_t count_of(const struct buf *b)
+{
+    return b->len / sizeof(uint64_t);
+}
+
+/* The number may be used again for another line. */
+static void forget(struct outbox *o, uint64_t number)
+{
+    for (size_t i = o->next; i-- > 0;) {
+        if (numbers_of(&o->numbers)[i] == number) {
+            numbers_of(&o->numbers)[i] = 0;
+            return;
+        }
+    }
+}
+
 /* --- adding ----------------------------------------------------------------------------------- */
 
 static enum error_kind see_number(void *context, const char *name, struct error *e)
@@ -85,8 +110,16 @@ static enum error_kind see_number(void *context, const char *name, struct error 
 
 static enum error_kind see_highest(struct outbox *o, struct error *e)
 {
+    o->looked_ms = clock_now_ms();
     enum error_kind kind = outbox_dir_each(o, "new", see_number, o, e);
     return kind ? kind : outbox_dir_each(o, "failed", see_number, o, e);
+}
+
+enum error_kind outbox_highest(struct outbox *o, uint64_t *ret, struct error *e)
+{
+    enum error_kind kind = see_highest(o, e);
+    *ret = o->last_number;
+    return kind;
 }
 
 static enum error_kind link_in_new(void *context, const char *path, bool *ret_vanished,
@@ -95,7 +128,8 @@ static enum error_kind link_in_new(void *context, const char *path, bool *ret_va
     struct outbox *o = context;
     char target[OUTBOX_PATH_SIZE];
     for (int look = 0; look < LINK_LOOKS; look++) {
-        enum error_kind kind = look || !o->last_number ? see_highest(o, e) : ERROR_NONE;
+        bool stale = clock_now_ms() - o->looked_ms >= OUTBOX_LOOK_MS;
+        enum error_kind kind = look || stale || !o->last_number ? see_highest(o, e) : ERROR_NONE;
         if (kind)
             return kind;
         for (int step = 0; step < LINK_STEPS; step++) {
@@ -137,6 +171,7 @@ enum error_kind outbox_add(struct outbox *o, struct span server, struct span cha
     struct buf file;
     buf_init(&file, OUTBOX_FILE_MAX);
     enum error_kind kind = outbox_make_key(line.key, e);
+    memcpy(line.key, o->run, OUTBOX_RUN_LEN);
     if (!kind)
         kind = outbox_file_make(&file, &line, e);
     if (!kind)
@@ -148,6 +183,7 @@ enum error_kind outbox_add(struct outbox *o, struct span server, struct span cha
         return kind;
     memcpy(ret_key, line.key, sizeof(line.key));
     *ret_number = o->last_number;
+    forget(o, o->last_number); /* it was perhaps another line's before */
     return ERROR_NONE;
 }
 
@@ -163,7 +199,6 @@ enum error_kind outbox_lock(struct outbox *o, bool *ret_held, struct error *e)
     enum error_kind kind = file_lock(path, &o->lock_fd, e);
     if (kind || o->lock_fd < 0)
         return kind;
-    outbox_rewind(o);
     kind = outbox_dir_clean(o, e);
     if (kind)
         outbox_unlock(o);
@@ -179,16 +214,6 @@ void outbox_unlock(struct outbox *o)
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
-
-static uint64_t *numbers_of(const struct buf *b)
-{
-    return (uint64_t *)(void *)b->data;
-}
-
-static size_t count_of(const struct buf *b)
-{
-    return b->len / sizeof(uint64_t);
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -253,17 +278,6 @@ static enum error_kind look_anew(struct outbox *o, struct error *e)
     o->numbers = look.kept;
     o->next = given;
     return ERROR_NONE;
-}
-
-/* The number may be used again for another line. */
-static void forget(struct outbox *o, uint64_t number)
-{
-    for (size_t i = o->next; i-- > 0;) {
-        if (numbers_of(&o->numbers)[i] == number) {
-            numbers_of(&o->numbers)[i] = 0;
-            return;
-        }
-    }
 }
 
 static enum error_kind load_try(const struct outbox *o, struct outbox_line *line, struct error *e)
@@ -398,8 +412,8 @@ static enum error_kind set_aside_damaged(struct outbox *o, uint64_t number, stru
                      number, fault, o->directory.data, name);
 }
 
-enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *ret_found,
-                            struct error *e)
+enum error_kind outbox_next(struct outbox *o, uint64_t upto, struct outbox_line *line,
+                            bool *ret_found, struct error *e)
 {
     struct error own = {0}; /* the sentence goes into the .reason, so one is needed */
     e = e ? e : &own;
@@ -409,7 +423,7 @@ enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *re
         bool missing;
         if (o->next == count_of(&o->numbers))
             kind = look_anew(o, e);
-        if (kind || o->next == count_of(&o->numbers))
+        if (kind || o->next == count_of(&o->numbers) || numbers_of(&o->numbers)[o->next] > upto)
             return kind;
         uint64_t number = numbers_of(&o->numbers)[o->next];
         kind = load(o, number, line, &missing, e);
@@ -516,6 +530,31 @@ static enum error_kind count_one(void *context, const char *name, struct error *
     if (rest && !*rest)
         ++*count;
     return ERROR_NONE;
+}
+
+struct of_run {
+    const char *run;
+    int64_t count;
+};
+
+static enum error_kind count_failed(void *context, const char *name, struct error *e)
+{
+    (void)e;
+    struct of_run *of_run = context;
+    uint64_t number;
+    const char *rest = outbox_dir_number(name, &number);
+    if (rest && *rest == '.' && strlen(rest) == 1 + OUTBOX_KEY_LEN &&
+        strncmp(rest + 1, of_run->run, OUTBOX_RUN_LEN) == 0)
+        of_run->count++;
+    return ERROR_NONE;
+}
+
+enum error_kind outbox_count_failed(struct outbox *o, int64_t *ret, struct error *e)
+{
+    struct of_run of_run = {.run = o->run};
+    enum error_kind kind = outbox_dir_each(o, "failed", count_failed, &of_run, e);
+    *ret = of_run.count;
+    return kind;
 }
 
 enum error_kind outbox_count(struct outbox *o, int64_t *ret, struct error *e)

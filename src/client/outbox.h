@@ -19,9 +19,9 @@
  *
  *     chancat-outbox-1 KEY SERVER CHANNEL-LEN SENDER-LEN CONTENT-LEN CHECKSUM
  *
- * KEY is 128 random bits as 32 hexadecimal digits (the idempotency key), SERVER is form-encoded,
- * the checksum (16 hexadecimal digits) covers the header up to and with the space before it and all
- * bytes after the header.
+ * KEY is 128 random bits as 32 hexadecimal digits (the idempotency key; the first 64 are the same
+ * for all lines of a run), SERVER is form-encoded, the checksum (16 hexadecimal digits) covers the
+ * header up to and with the space before it and all bytes after the header.
  *
  * A .try file is one line, written to tmp/ and rename()d over the one before; CHECKSUM as above:
  *
@@ -54,6 +54,9 @@
 
 #define OUTBOX_PATH_MAX 4000 /* bytes of DIR's name */
 #define OUTBOX_KEY_LEN  32
+#define OUTBOX_RUN_LEN  16
+#define OUTBOX_LOOK_MS  1000 /* others may have added lines meanwhile: look for the highest number \
+                              */
 /* Bytes of channel, sender and content, each: those of a message, each byte replaced by U+FFFD. */
 #define OUTBOX_TEXT_MAX (3u * MESSAGE_CONTENT_MAX)
 #define OUTBOX_SCAN_MAX 65536 /* numbers remembered of one look into new/, the lowest ones */
@@ -79,7 +82,9 @@ struct outbox {
     struct buf numbers;   /* uint64_t: those given out (0: gone since), then, ascending, the rest */
     size_t next;          /* of those, the first that was not given out */
     uint64_t last_number; /* the highest this process has seen; the next link() tries above it */
-    int lock_fd;          /* -1: not held */
+    int64_t looked_ms;    /* when that was */
+    char run[OUTBOX_RUN_LEN + 1]; /* begins the keys of all lines that this process adds */
+    int lock_fd;                  /* -1: not held */
 };
 
 /* Makes the directories that are missing, parents included (0700). ERROR_LOCAL: also when DIR has
@@ -103,25 +108,25 @@ enum error_kind outbox_add(struct outbox *o, struct span server, struct span cha
                            char ret_key[OUTBOX_KEY_LEN + 1], uint64_t *ret_number, struct error *e);
 
 /* Becomes the one that sends: *ret_held tells whether it worked; false: another process sends.
- * Who gets it cleans up after the dead (tmp/, .try without a line) and begins with the first
- * line, as after outbox_rewind(). Nothing happens when it is held already. ERROR_LOCAL: not held.
+ * Who gets it cleans up after the dead (tmp/, .try without a line). Nothing happens when it is held
+ * already. ERROR_LOCAL: not held.
  */
 enum error_kind outbox_lock(struct outbox *o, bool *ret_held, struct error *e);
 void outbox_unlock(struct outbox *o);
 
 /*
- * The waiting line with the lowest number among those that the last look into new/ found and that
- * were not given out yet; looks anew when it is through with them. So each line is given out once,
- * also when it stays, until outbox_rewind(). The lock must be held. `line` was zeroed once by the
- * caller and is reused; outbox_line_release() frees it.
+ * The waiting line with the lowest number, at most `upto`, among those that the last look into new/
+ * found and that were not given out yet; looks anew when it is through with them. So each line is
+ * given out once, also when it stays, until outbox_rewind(). The lock must be held. `line` was
+ * zeroed once by the caller and is reused; outbox_line_release() frees it.
  *
  *   *ret_found false     nothing waits
  *   ERROR_BAD_DATA       the line's file was damaged: it is in failed/ now, the sentence says
  *                        which and why; call again for the next one
  *   ERROR_LOCAL          nothing was given out; the next call tries the same line again
  */
-enum error_kind outbox_next(struct outbox *o, struct outbox_line *line, bool *ret_found,
-                            struct error *e);
+enum error_kind outbox_next(struct outbox *o, uint64_t upto, struct outbox_line *line,
+                            bool *ret_found, struct error *e);
 void outbox_line_release(struct outbox_line *line);
 
 /* The lines already given out are given out again by the next outbox_next(). */
@@ -146,6 +151,12 @@ enum error_kind outbox_set_aside(struct outbox *o, const struct outbox_line *lin
 enum outbox_state { OUTBOX_WAITS, OUTBOX_SET_ASIDE, OUTBOX_GONE };
 enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
                              enum outbox_state *ret, struct error *e);
+
+/* The highest number in new/ and failed/, 0: none. ERROR_LOCAL. */
+enum error_kind outbox_highest(struct outbox *o, uint64_t *ret, struct error *e);
+
+/* How many lines that this process added are in failed/, whoever put them there. ERROR_LOCAL. */
+enum error_kind outbox_count_failed(struct outbox *o, int64_t *ret, struct error *e);
 
 /* How many lines wait. ERROR_LOCAL. */
 enum error_kind outbox_count(struct outbox *o, int64_t *ret, struct error *e);

@@ -149,7 +149,8 @@ void outbox_try_parse(struct span file, struct outbox_line *line)
         !record_decimal(fields[3], &try.first_s) || !record_decimal(fields[4], &keyed) || keyed > 1)
         return;
     try.keyed = keyed;
-    line->try = span_equal(fields[0], span_of(line->key)) ?
-    try : outbox_try_none
-        ;
+    if (span_equal(fields[0], span_of(line->key)))
+        line->try = try;
+    else
+        line->try = outbox_try_none;
 }

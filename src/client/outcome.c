@@ -37,7 +37,7 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
 {
     char text[384];
     describe_status(reply, body, text);
-    if (reply->status == 429)
+    if (reply->status == 425 || reply->status == 429)
         return error_set(e, ERROR_UNREACHABLE, "%s", text);
     if (reply->status >= 300 && reply->status < 500 && reply->status != 408 && reply->status != 409)
         return error_set(e, ERROR_REFUSED, "%s", text);
@@ -50,10 +50,15 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
         return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with a message");
     if (!message_is_ours(&stored, sender, content)) {
         message_release(&stored);
-        return error_set(e, ERROR_UNKNOWN, "the server answers with another message than ours");
+        return error_set(e, ERROR_BAD_DATA, "the server answers with another message than ours");
     }
     *ret_stored = stored;
     return ERROR_NONE;
+}
+
+bool outcome_refuses_line(long status)
+{
+    return status == 400 || status == 413 || status == 415 || status == 422;
 }
 
 enum error_kind outcome_of_get(const struct http_reply *reply, struct span body, struct error *e)

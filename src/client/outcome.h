@@ -5,6 +5,8 @@
 #ifndef CHANCAT_OUTCOME_H
 #define CHANCAT_OUTCOME_H
 
+#include <stdbool.h>
+
 #include "client/http.h"
 #include "common/error.h"
 #include "common/message.h"
@@ -14,8 +16,10 @@
  *
  *   ERROR_NONE         stored: 200, a complete message with our canonical sender and content;
  *                      *ret_stored is that message, the caller releases it
- *   ERROR_UNREACHABLE  certainly not stored, try again: nothing of the request left, or 429
+ *   ERROR_UNREACHABLE  certainly not stored, try again: nothing of the request left, 425 or 429
  *   ERROR_REFUSED      certainly not stored, for good: 3xx (never followed), other 4xx
+ *   ERROR_BAD_DATA     200 and a complete message, but another one than ours: it is perhaps what
+ *                      the server made of ours, so it must never be sent again
  *   ERROR_UNKNOWN      everything else: cut, silent or odd replies, 408, 409 (the same key
  *                      is still in work), any 5xx
  *
@@ -24,6 +28,10 @@
 enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
                                 struct span sender, struct span content, struct message *ret_stored,
                                 struct error *e);
+
+/* A refusal with this status speaks of what the line holds; another one (no token, another
+ * address, ...) of the request, and would meet every line. */
+bool outcome_refuses_line(long status);
 
 /*
  * What became of a GET, without a look at the body:

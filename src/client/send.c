@@ -8,6 +8,7 @@
 #include "client/drain.h"
 #include "client/line.h"
 #include "client/outbox.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
 
@@ -30,13 +31,13 @@ static void refuse(struct sending *g, const char *why)
     tally_add(g->tally, ERROR_REFUSED);
 }
 
-/* The run ends with this line. */
-static void give_up(struct sending *g, enum error_kind kind, int64_t *lines, const struct error *e)
+/* The run ends with this line; it is `unknown` whether it is stored, or it is not. */
+static void give_up(struct sending *g, enum error_kind kind, bool unknown, const struct error *e)
 {
-    bool unknown = lines == &g->tally->lines_unknown;
     log_error("line %" PRId64 " %s: %s", g->s->input->line,
               unknown ? "may or may not be stored" : "is not sent", e->text);
-    (*lines)++;
+    g->tally->lines_unknown += unknown;
+    g->tally->lines_unsent += !unknown;
     tally_add(g->tally, kind);
     g->over = true;
 }
@@ -58,10 +59,8 @@ static void send_now(struct sending *g, struct span channel, struct span sender)
         kind = courier_take(&g->courier, &p, &e);
     if (kind == ERROR_REFUSED)
         refuse(g, e.text);
-    else if (kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0))
-        give_up(g, kind, &g->tally->lines_unknown, &e);
     else if (kind)
-        give_up(g, kind, &g->tally->lines_unsent, &e);
+        give_up(g, kind, kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0), &e);
 }
 
 /* Into the outbox, and from there to the server. */
@@ -73,14 +72,10 @@ static void send_durably(struct sending *g, struct span channel, struct span sen
     enum error_kind kind =
         outbox_add(&g->outbox, g->drain.server, channel, sender, g->line.content, key, &number, &e);
     if (kind) {
-        give_up(g, kind, &g->tally->lines_unsent, &e);
+        give_up(g, kind, false, &e);
         return;
     }
-    if (drain_note(&g->drain, number, key, &e)) {
-        log_error("%s", e.text);
-        tally_add(g->tally, ERROR_LOCAL);
-        g->over = true;
-    }
+    drain_note(&g->drain, number, key);
     drain_run(&g->drain);
 }
 
@@ -108,7 +103,7 @@ static bool parse(struct sending *g, struct span record)
     if (kind == ERROR_REFUSED)
         refuse(g, e.text);
     else if (kind)
-        give_up(g, kind, &g->tally->lines_unsent, &e);
+        give_up(g, kind, false, &e);
     else if (g->line.replaced && !g->warned_replaced) {
         g->warned_replaced = true;
         log_warn("line %" PRId64 ": bytes that are not UTF-8, or NUL, are sent as U+FFFD",
@@ -142,12 +137,16 @@ static void take_next(struct sending *g)
 {
     struct error e;
     struct span record;
-    switch (input_next(g->s->input, &record, &e)) {
+    int64_t again_at = g->s->options->outbox ? drain_again_at(&g->drain) : CLOCK_NEVER;
+    switch (input_next(g->s->input, again_at, &record, &e)) {
     case INPUT_RECORD:
         send_record(g, record);
         break;
     case INPUT_TOO_LONG:
         refuse(g, "it is longer than 1 MiB");
+        break;
+    case INPUT_LATER:
+        drain_run(&g->drain);
         break;
     case INPUT_FAILED:
         log_error("%s", e.text);

@@ -31,6 +31,7 @@ struct session {
     atomic_uint posts;             /* [a] POSTs that have ended; moves the poll loop on */
     atomic_bool pausing;           /* [a] the poll loop is waiting between two polls */
     atomic_bool sending_done;      /* [a] no line will be sent any more */
+    _Atomic int64_t give_up_at;    /* [a] clock_now_ms() at which sending ends, done or not */
     atomic_bool failed;            /* [a] sending ended before stdin did: so does the run */
 };
 

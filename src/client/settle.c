@@ -5,12 +5,18 @@
 #include "common/log.h"
 #include "common/stop.h"
 
-/* Waits until `moment`. False: a signal came. */
-static bool wait_until(struct channel *c, int64_t moment)
+/* May nothing be waited for any more? */
+static bool must_end(const struct settle *s)
 {
-    while (!stop_signal() && clock_left_ms(moment) != 0)
-        http_wait(c->http, moment, -1);
-    return !stop_signal();
+    return stop_signal() || (s->give_up_at && clock_left_ms(*s->give_up_at) == 0);
+}
+
+static void wait_until(struct channel *c, const struct settle *s, int64_t moment)
+{
+    while (!must_end(s) && clock_left_ms(moment) != 0) {
+        int64_t end = s->give_up_at ? *s->give_up_at : CLOCK_NEVER;
+        http_wait(c->http, moment < end ? moment : end, -1);
+    }
 }
 
 enum settle_result settle(struct channel *c, const struct settle *s, struct message *ret_found,
@@ -20,22 +26,22 @@ enum settle_result settle(struct channel *c, const struct settle *s, struct mess
     int64_t start = clock_now_ms(), end = clock_deadline(s->window_ms), step = SETTLE_FIRST_MS;
     int64_t next = start, pause_ms;
     struct error why = *e; /* of the try */
-    bool told = false;
+    bool told = s->quiet;
     backoff_init(&backoff, s->patience_ms);
     for (;;) {
-        bool stopped = !wait_until(c, next); /* then one look more, and that is all */
+        wait_until(c, s, next);
         bool final = clock_left_ms(end) == 0;
         *ret_found = (struct message){0};
         enum error_kind kind = channel_look(c, s->name, s->watermark, s->sender, s->content,
                                             SETTLE_GRACE_MS, ret_found, e);
         if (ret_found->fields)
             return SETTLE_STORED;
-        if (stopped)
-            error_set(e, ERROR_STOPPED, "stopped by a signal");
-        if (stopped || kind == ERROR_LOCAL || kind == ERROR_REFUSED)
-            return SETTLE_UNKNOWN;
         if (!kind && final)
             return SETTLE_MISSED;
+        if (must_end(s)) /* that was the one look that is still allowed */
+            error_set(e, ERROR_STOPPED, "%s", why.text);
+        if (must_end(s) || kind == ERROR_LOCAL || kind == ERROR_REFUSED)
+            return SETTLE_UNKNOWN;
         if (!kind)
             backoff_reset(&backoff);
         next = clock_now_ms();

@@ -9,6 +9,9 @@
 #ifndef CHANCAT_SETTLE_H
 #define CHANCAT_SETTLE_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "client/backoff.h"
 #include "client/channel.h"
 
@@ -17,10 +20,13 @@
 
 struct settle {
     const char *label; /* for diagnostics */
+    bool quiet;        /* do not warn that the message is looked for */
     struct span name, sender, content;
     int64_t watermark;   /* only ids above it count; >= 0 */
     int64_t window_ms;   /* from now */
     int64_t patience_ms; /* how long failing looks are repeated after the window */
+    const _Atomic int64_t
+        *give_up_at; /* clock_now_ms(), may be set by another thread; NULL: never */
 };
 
 enum settle_result {

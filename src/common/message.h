@@ -19,6 +19,8 @@
 
 /* What a message we send may be at most; the original takes bodies of 10 MB. */
 #define MESSAGE_CONTENT_MAX (1024u * 1024)
+/* A channel's or sender's name: so that a message fits into what we take of a reply, escaped. */
+#define MESSAGE_NAME_MAX 65536u
 
 struct message {
     json_t *fields; /* owned */

@@ -316,24 +316,23 @@ static void a_past_of_bad_elements_is_behind_us(void **state)
 static void a_post_is_form_encoded_and_judged(void **state)
 {
     struct channel *c = *state;
-    struct message stored = {0};
+    struct channel_posted posted;
     struct error e;
-    int64_t retry_after;
     will_reply(200, "", "{\"id\":4,\"sender\":\"me\",\"content\":\"a &amp; b\"}");
-    assert_int_equal(channel_post(c, span_of("ch"), span_of("me"), span_of("a & b"), NULL, &stored,
-                                  &retry_after, &e),
-                     ERROR_NONE);
+    assert_int_equal(
+        channel_post(c, span_of("ch"), span_of("me"), span_of("a & b"), NULL, &posted, &e),
+        ERROR_NONE);
     assert_string_equal(fake.target, "/send");
     assert_string_equal(fake.key, "");
     assert_buf(fake.posted, "channel=ch&sender=me&content=a+%26+b");
-    assert_int_equal(stored.id, 4);
-    message_release(&stored);
+    assert_int_equal(posted.stored.id, 4);
+    message_release(&posted.stored);
     will_reply(400, "", "{\"error\":\"no\"}");
-    assert_int_equal(channel_post(c, span_of("ch"), span_of("me"), span_of("x"), "k1", &stored,
-                                  &retry_after, &e),
+    assert_int_equal(channel_post(c, span_of("ch"), span_of("me"), span_of("x"), "k1", &posted, &e),
                      ERROR_REFUSED);
     assert_string_equal(e.text, "the server answers 400: no");
     assert_string_equal(fake.key, "k1");
+    assert_int_equal(posted.status, 400);
 }
 
 /* A channel that watches and has printed messages 3 and 5. */

@@ -24,13 +24,14 @@ static struct {
     enum error_kind posts[STEPS_MAX], probes[STEPS_MAX], looks[STEPS_MAX];
     unsigned post, probe, look;
     bool found[STEPS_MAX]; /* by the looks */
-    int64_t newest;        /* what probes say */
+    int64_t newest;        /* what probes say, 0: the id stored last */
     bool keys;             /* what probes announce */
     int64_t now_ms;
     int64_t last_look_ms;
     int64_t looked_after; /* by the last look */
     int64_t next_id;      /* of what is stored */
     int signal, signal_at_post;
+    long status; /* of the posts */
     char calls[256];
     char last_key[64];
     unsigned tries; /* seen by before_try */
@@ -100,7 +101,7 @@ enum error_kind channel_probe(struct channel *c, struct span name, int64_t *ret_
     enum error_kind kind = fake.probes[fake.probe++];
     if (kind)
         return error_set(e, kind, "probe");
-    *ret_newest = fake.newest;
+    *ret_newest = fake.newest ? fake.newest : fake.next_id;
     c->can_keys = fake.keys;
     return ERROR_NONE;
 }
@@ -120,8 +121,8 @@ enum error_kind channel_look(struct channel *c, struct span name, int64_t after,
 }
 
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, const char *key, struct message *ret_stored,
-                             int64_t *ret_retry_after_ms, struct error *e)
+                             struct span content, const char *key, struct channel_posted *ret,
+                             struct error *e)
 {
     (void)c, (void)name, (void)sender, (void)content;
     called(key ? 'K' : 'S');
@@ -130,11 +131,11 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
     if (key)
         snprintf(fake.last_key, sizeof(fake.last_key), "%s", key);
     fake.signal = fake.signal_at_post;
-    *ret_retry_after_ms = -1;
+    *ret = (struct channel_posted){.retry_after_ms = -1, .status = fake.status};
     enum error_kind kind = fake.posts[fake.post++];
     if (kind)
         return error_set(e, kind, "post");
-    *ret_stored = stored_message();
+    ret->stored = stored_message();
     return ERROR_NONE;
 }
 
@@ -154,7 +155,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&fake, 0, sizeof(fake));
-    fake.newest = fake.next_id = 41;
+    fake.next_id = 41;
     fake.now_ms = 1000;
     log_init("test", LOG_QUIET);
     return 0;
@@ -270,7 +271,7 @@ static void what_was_found_is_not_claimed_by_the_next_equal_line(void **state)
     fake.found[0] = fake.found[1] = true;
     assert_int_equal(run_with(&d, &a), ERROR_NONE);
     assert_int_equal(run_with(&d, &b), ERROR_NONE);
-    assert_string_equal(fake.calls, "pSLSL");
+    assert_string_equal(fake.calls, "pSLpSL");
     assert_int_equal(fake.looked_after, 42); /* the id that the first one claimed */
     deliver_release(&d);
 }
@@ -469,11 +470,114 @@ static void a_server_that_lets_nobody_read_is_written_to(void **state)
     (void)state;
     struct deliver d = start();
     struct parcel a = fresh(), b = fresh();
-    fake.probes[0] = ERROR_REFUSED;
     fake.posts[1] = ERROR_UNKNOWN;
+    for (int i = 0; i < STEPS_MAX; i++)
+        fake.probes[i] = ERROR_REFUSED;
     assert_int_equal(run_with(&d, &a), ERROR_NONE);
+    fake.now_ms += DELIVER_FRESH_MS + 1;
     assert_int_equal(run_with(&d, &b), ERROR_UNKNOWN);
+    assert_true(b.hopeless);
+    assert_int_equal(fake.post, 2);
+    assert_memory_equal(fake.calls, "pSpSp", 5);
+    deliver_release(&d);
+}
+
+static void a_passing_refusal_to_be_read_does_not_cost_the_keys(void **state)
+{
+    (void)state;
+    struct parcel p = fresh();
+    fake.keys = true;
+    fake.posts[0] = ERROR_UNKNOWN;
+    fake.probes[1] = ERROR_REFUSED; /* a proxy's 404 */
+    assert_int_equal(run(&p), ERROR_NONE);
+    assert_string_equal(fake.calls, "pKppK");
+}
+
+static void an_old_watermark_is_not_used(void **state)
+{
+    (void)state;
+    struct deliver d = start();
+    struct parcel a = fresh(), b = fresh(), c = fresh(), other = fresh();
+    assert_int_equal(run_with(&d, &a), ERROR_NONE);
+    fake.now_ms += DELIVER_FRESH_MS;
+    assert_int_equal(run_with(&d, &b), ERROR_NONE);
     assert_string_equal(fake.calls, "pSS");
+    fake.now_ms += DELIVER_FRESH_MS + 1;
+    fake.next_id = 60; /* somebody else has written */
+    fake.posts[2] = ERROR_UNKNOWN;
+    fake.found[0] = true;
+    assert_int_equal(run_with(&d, &c), ERROR_NONE);
+    assert_string_equal(fake.calls, "pSSpSL");
+    assert_int_equal(fake.looked_after, 60);
+    deliver_forget(&d);
+    assert_int_equal(run_with(&d, &other), ERROR_NONE);
+    assert_string_equal(fake.calls, "pSSpSLpS");
+    deliver_release(&d);
+}
+
+static void a_probe_speaks_of_its_own_channel_only(void **state)
+{
+    (void)state;
+    struct deliver d = start();
+    struct parcel a = fresh(), b = fresh();
+    fake.posts[0] = ERROR_REFUSED;
+    b.channel = span_of("another");
+    assert_int_equal(run_with(&d, &a), ERROR_REFUSED);
+    assert_int_equal(run_with(&d, &b), ERROR_NONE);
+    assert_string_equal(fake.calls, "pSpS");
+    deliver_release(&d);
+}
+
+static void a_message_that_the_server_changed_is_never_sent_again(void **state)
+{
+    (void)state;
+    for (int keys = 0; keys < 2; keys++) {
+        set_up(state);
+        struct parcel p = fresh();
+        fake.keys = keys;
+        fake.posts[0] = ERROR_BAD_DATA;
+        assert_int_equal(run(&p), ERROR_UNKNOWN);
+        assert_int_equal(fake.post, 1);
+        assert_true(p.hopeless || keys);
+    }
+}
+
+static void a_refusal_tells_whether_the_line_is_meant(void **state)
+{
+    static const struct {
+        long status;
+        bool line;
+    } refusals[] = {{400, true},  {413, true},  {422, true},
+                    {401, false}, {404, false}, {302, false}};
+    for (size_t i = 0; i < COUNT(refusals); i++) {
+        set_up(state);
+        struct parcel p = fresh();
+        fake.posts[0] = ERROR_REFUSED;
+        fake.status = refusals[i].status;
+        assert_int_equal(run(&p), ERROR_REFUSED);
+        assert_int_equal(p.line_refused, refusals[i].line);
+    }
+}
+
+static void an_end_set_by_another_thread_ends_the_patience(void **state)
+{
+    (void)state;
+    struct deliver d = start();
+    struct parcel p = fresh(), q = fresh();
+    _Atomic int64_t give_up_at = fake.now_ms + 5000;
+    d.give_up_at = &give_up_at;
+    d.patience_ms = INT64_MAX;
+    backoff_init(&d.backoff, INT64_MAX);
+    for (int i = 0; i < STEPS_MAX; i++) {
+        fake.posts[i] = ERROR_UNREACHABLE;
+        fake.looks[i] = ERROR_UNREACHABLE;
+    }
+    assert_int_equal(run_with(&d, &p), ERROR_UNREACHABLE);
+    assert_true(fake.now_ms <= 1000 + 5000);
+    give_up_at = fake.now_ms + 5000;
+    fake.posts[fake.post] = ERROR_UNKNOWN;
+    assert_int_equal(run_with(&d, &q), ERROR_UNKNOWN);
+    assert_true(fake.now_ms <= 1000 + 10000);
     deliver_release(&d);
 }
 
@@ -516,6 +620,12 @@ int main(void)
         cmocka_unit_test_setup(a_signal_still_allows_one_look, set_up),
         cmocka_unit_test_setup(a_signal_stops_what_is_unsent, set_up),
         cmocka_unit_test_setup(a_server_that_lets_nobody_read_is_written_to, set_up),
+        cmocka_unit_test_setup(a_passing_refusal_to_be_read_does_not_cost_the_keys, set_up),
+        cmocka_unit_test_setup(an_old_watermark_is_not_used, set_up),
+        cmocka_unit_test_setup(a_probe_speaks_of_its_own_channel_only, set_up),
+        cmocka_unit_test_setup(a_message_that_the_server_changed_is_never_sent_again, set_up),
+        cmocka_unit_test_setup(a_refusal_tells_whether_the_line_is_meant, set_up),
+        cmocka_unit_test_setup(an_end_set_by_another_thread_ends_the_patience, set_up),
         cmocka_unit_test_setup(without_a_window_one_look_is_enough, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

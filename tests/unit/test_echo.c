@@ -18,7 +18,7 @@ static void own_messages_are_known_by_id(void **state)
     struct echo echo;
     echo_init(&echo);
     for (int64_t id = 10; id <= 14; id += 2) {
-        echo_begin(&echo, span_of("me"), span_of("x"));
+        echo_begin(&echo, span_of("me"), span_of("x"), 0);
         echo_end(&echo, id);
     }
     assert_int_equal(ask(&echo, 9, "me", "x"), ECHO_OTHER);
@@ -35,12 +35,12 @@ static void a_message_like_the_one_in_flight_must_wait(void **state)
     (void)state;
     struct echo echo;
     echo_init(&echo);
-    echo_begin(&echo, span_of("me"), span_of("a<b"));
+    echo_begin(&echo, span_of("me"), span_of("a<b"), 0);
     assert_int_equal(ask(&echo, 3, "you", "a&lt;b"), ECHO_OTHER);
     assert_int_equal(ask(&echo, 4, "me", "a&lt;b"), ECHO_WAIT);
     echo_end(&echo, 4);
     assert_int_equal(ask(&echo, 4, "me", "a&lt;b"), ECHO_OWN);
-    echo_begin(&echo, span_of("me"), span_of("a<b"));
+    echo_begin(&echo, span_of("me"), span_of("a<b"), 0);
     echo_end(&echo, 0); /* not stored */
     assert_int_equal(ask(&echo, 5, "me", "a&lt;b"), ECHO_OTHER);
     echo_release(&echo);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/input.h"
+#include "common/clock.h"
 #include "common/stop.h"
 
 /* Everything that comes of `bytes` written to a pipe, as text: records in <>, '!' for too long. */
@@ -22,7 +23,7 @@ static void read_all(const char *bytes, size_t len, bool null_ended, size_t max_
     buf_clear(all);
     enum input_result r;
     struct span record;
-    while ((r = input_next(&in, &record, NULL)) != INPUT_END) {
+    while ((r = input_next(&in, CLOCK_NEVER, &record, NULL)) != INPUT_END) {
         assert_true(r == INPUT_RECORD || r == INPUT_TOO_LONG);
         assert_int_equal(r == INPUT_RECORD ? buf_addf(all, "<%.*s>", (int)record.len, record.data)
                                            : buf_addf(all, "!%d", (int)in.line),
@@ -80,15 +81,15 @@ static void a_long_record_is_passed_over_in_bounded_memory(void **state)
     struct input in;
     struct span record;
     assert_int_equal(input_init(&in, fd, false, 100000, NULL), ERROR_NONE);
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_RECORD);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_RECORD);
     assert_true(span_equal(record, span_of("first")));
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_TOO_LONG);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_TOO_LONG);
     assert_int_equal(in.line, 2);
     assert_true(in.bytes.size <= 100000 + 2 * INPUT_READ_BYTES + 2);
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_RECORD);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_RECORD);
     assert_true(span_equal(record, span_of("last")));
     assert_int_equal(in.line, 3);
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_END);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_END);
     input_release(&in);
     free(long_line);
     close(fd);
@@ -103,12 +104,13 @@ static void a_stop_still_gives_out_what_was_read(void **state)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(input_init(&in, ends[0], false, 100, NULL), ERROR_NONE);
     assert_int_equal(write(ends[1], "a\nb\nc", 5), 5);
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_RECORD);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_RECORD);
     assert_int_equal(input_count_rest(&in), 2);
     input_stop(&in);
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_RECORD);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_RECORD);
     assert_true(span_equal(record, span_of("b")));
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_END); /* "c" may go on: no record */
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL),
+                     INPUT_END); /* "c" may go on: no record */
     assert_int_equal(input_count_rest(&in), 0);
     input_release(&in);
     close(ends[0]);
@@ -126,7 +128,7 @@ static void a_watched_descriptor_that_goes_away_ends_reading(void **state)
     assert_int_equal(input_init(&in, ends[0], false, 100, NULL), ERROR_NONE);
     in.watch_fd = watched[1];
     close(watched[0]);
-    assert_int_equal(input_next(&in, &record, NULL), INPUT_END);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, NULL), INPUT_END);
     input_release(&in);
     close(ends[0]);
     close(ends[1]);
@@ -143,7 +145,7 @@ static void a_closed_stdin_is_told(void **state)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(input_init(&in, ends[1], false, 100, NULL), ERROR_NONE); /* the wrong end */
     close(ends[0]);
-    assert_int_equal(input_next(&in, &record, &e), INPUT_FAILED);
+    assert_int_equal(input_next(&in, CLOCK_NEVER, &record, &e), INPUT_FAILED);
     assert_int_equal(e.kind, ERROR_LOCAL);
     input_release(&in);
     close(ends[1]);

@@ -78,7 +78,7 @@ static uint64_t add(struct outbox *o, struct span content, char key[OUTBOX_KEY_L
 static void expect(struct outbox *o, struct outbox_line *line, const char *content)
 {
     bool found;
-    if (outbox_next(o, line, &found, &e))
+    if (outbox_next(o, UINT64_MAX, line, &found, &e))
         fail_msg("%s", e.text);
     assert_int_equal(found, content != NULL);
     if (content)
@@ -190,7 +190,7 @@ static void lines_come_back_as_they_were_in_the_order_of_their_numbers(void **st
     assert_int_equal(scratch_count("box/tmp", "", NULL), 0);
 
     bool found;
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_true(found);
     assert_int_equal(line.number, 1);
     assert_string_equal(line.key, keys[0]);
@@ -200,7 +200,7 @@ static void lines_come_back_as_they_were_in_the_order_of_their_numbers(void **st
     assert_true(span_equal(line.content, LITERAL(nasty)));
     assert_int_equal(line.try.attempts, 0);
     assert_int_equal(line.try.watermark, -1);
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_true(span_equal(line.channel, most) && span_equal(line.sender, most) &&
                 span_equal(line.content, most));
     assert_string_equal(line.key, keys[1]);
@@ -374,7 +374,7 @@ static void many_writers_at_once_lose_nothing_and_keep_their_order(void **state)
     for (uint64_t n = 0, last = 0; n < CHILD * LINES; n++) {
         bool found;
         char text[32] = "";
-        assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+        assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
         assert_true(found && line.number > last && line.content.len < sizeof(text));
         last = line.number;
         memcpy(text, line.content.data, line.content.len);

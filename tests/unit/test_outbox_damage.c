@@ -62,7 +62,7 @@ static void expect_set_aside(struct span bytes)
 {
     bool found = true;
     char name[256], path[600];
-    enum error_kind kind = outbox_next(&o, &line, &found, &e);
+    enum error_kind kind = outbox_next(&o, UINT64_MAX, &line, &found, &e);
     assert_int_equal(kind, ERROR_BAD_DATA);
     assert_false(found);
     assert_int_equal(scratch_count("box/new", "", NULL), 0);
@@ -84,7 +84,7 @@ static void expect_set_aside(struct span bytes)
                      ERROR_NONE);
     assert_int_equal(what, OUTBOX_SET_ASIDE);
     scratch_delete(path);
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_false(found);
 }
 
@@ -154,7 +154,7 @@ static void what_is_wrong_below_a_right_checksum_is_set_aside(void **state)
             expect_set_aside((struct span){good.data, good.len});
     }
     bool found;
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_true(found);
     assert_true(span_equal(line.content, span_of("c")));
     assert_string_equal(line.key, KEY);
@@ -183,9 +183,9 @@ static void two_damaged_files_with_one_number_are_both_kept(void **state)
     (void)state;
     bool found;
     scratch_write(ONE, span_of("first"));
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_BAD_DATA);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_BAD_DATA);
     scratch_write(ONE, span_of("second"));
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_BAD_DATA);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_BAD_DATA);
     assert_int_equal(scratch_count("box/failed", "", NULL), 4);
 }
 
@@ -204,7 +204,7 @@ static void other_names_are_left_alone(void **state)
     int64_t count;
     for (size_t i = 0; i < COUNT(names); i++)
         scratch_write(names[i], span_of("x"));
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_false(found);
     assert_int_equal(outbox_count(&o, &count, &e), ERROR_NONE);
     assert_int_equal(count, 0);
@@ -219,8 +219,8 @@ static void a_damaged_line_does_not_stop_the_next_one(void **state)
     add_good();
     scratch_write(ONE, span_of("rubbish"));
     scratch_write("box/new/00000000000000000002", (struct span){good.data, good.len});
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_BAD_DATA);
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_BAD_DATA);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_true(found);
     assert_int_equal(line.number, 2);
 }
@@ -232,7 +232,7 @@ static void what_cannot_be_set_aside_stays(void **state)
     bool found;
     scratch_write(ONE, span_of("rubbish"));
     scratch_limit(1);
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_LOCAL);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_LOCAL);
     scratch_limit(-1);
     assert_true(scratch_has(ONE));
     expect_set_aside(span_of("rubbish"));
@@ -242,7 +242,7 @@ static void expect_tried_without_knowledge(void)
 {
     bool found;
     outbox_rewind(&o);
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_true(found);
     assert_int_equal(line.try.watermark, -1);
     assert_int_equal(line.try.attempts, 1);
@@ -257,7 +257,7 @@ static void a_damaged_try_still_says_that_the_line_was_tried(void **state)
     buf_init(&try, 1000);
     add_good();
     scratch_write(ONE, (struct span){good.data, good.len});
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     line.try = (struct outbox_try){.watermark = 12, .attempts = 3, .first_s = 1700000000};
     assert_int_equal(outbox_record_try(&o, &line, &e), ERROR_NONE);
     scratch_read(ONE ".try", &try);
@@ -302,11 +302,11 @@ static void more_lines_than_one_look_remembers_come_in_order(void **state)
     }
     close(directory);
     for (int i = 1; i <= LINES; i++) {
-        assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+        assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
         assert_true(found);
         assert_int_equal(line.number, i);
     }
-    assert_int_equal(outbox_next(&o, &line, &found, &e), ERROR_NONE);
+    assert_int_equal(outbox_next(&o, UINT64_MAX, &line, &found, &e), ERROR_NONE);
     assert_false(found);
 }
 

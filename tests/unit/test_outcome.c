@@ -23,7 +23,7 @@ static void what_became_of_a_post(void **state)
         enum error_kind expected;
     } table[] = {
         {HTTP_COMPLETE, 0, 200, true, GOOD, ERROR_NONE},
-        {HTTP_COMPLETE, 0, 200, true, OTHER, ERROR_UNKNOWN},
+        {HTTP_COMPLETE, 0, 200, true, OTHER, ERROR_BAD_DATA},
         {HTTP_COMPLETE, 0, 200, true, "", ERROR_UNKNOWN},
         {HTTP_COMPLETE, 0, 200, true, "<html>", ERROR_UNKNOWN},
         {HTTP_COMPLETE, 0, 200, true, "[" GOOD "]", ERROR_UNKNOWN},
@@ -43,6 +43,7 @@ static void what_became_of_a_post(void **state)
         {HTTP_COMPLETE, 0, 408, true, "", ERROR_UNKNOWN},
         {HTTP_COMPLETE, 0, 409, true, "", ERROR_UNKNOWN},
         {HTTP_COMPLETE, 0, 422, true, "", ERROR_REFUSED},
+        {HTTP_COMPLETE, 0, 425, true, "", ERROR_UNREACHABLE},
         {HTTP_COMPLETE, 0, 429, true, "", ERROR_UNREACHABLE},
         {HTTP_COMPLETE, 0, 500, true, "", ERROR_UNKNOWN},
         {HTTP_COMPLETE, 0, 502, true, "", ERROR_UNKNOWN},

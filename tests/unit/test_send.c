@@ -34,6 +34,11 @@ void deliver_release(struct deliver *d)
     (void)d;
 }
 
+void deliver_forget(struct deliver *d)
+{
+    (void)d;
+}
+
 enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
                         struct error *e)
 {
