@@ -23,6 +23,7 @@ struct fetch {
     bool checks;      /* the newest message we know must come first */
     bool checked;     /* this fetch asked for it */
     bool reset;       /* it did not come */
+    bool no_memory;   /* a message could not be read: it is not passed over */
     bool again;       /* the reply came over a new connection: a check must come first */
     int64_t elements;
     int64_t last_id; /* of Chancat-Last-Id */
@@ -126,7 +127,13 @@ static bool on_element(void *context, struct span element)
     struct message m;
     struct error why;
     f->elements++;
-    if (message_parse(&m, element, &why)) {
+    enum error_kind kind = message_parse(&m, element, &why);
+    f->no_memory = kind == ERROR_LOCAL || c->scan.no_memory;
+    if (f->no_memory) {
+        message_release(&m);
+        return false;
+    }
+    if (kind) {
         pass_over(f, element, &why);
         return true;
     }
@@ -227,6 +234,8 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     f->last_id = reply.last_id;
     if (f->again)
         return ERROR_NONE;
+    if (f->no_memory)
+        return error_set(e, ERROR_LOCAL, "no memory for a message");
     if (f->reset)
         return tell_reset(c, e);
     if (c->scan.state == SCAN_BROKEN)

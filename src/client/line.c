@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/line.h"
 
-#include <jansson.h>
+#include "common/json.h"
 
 /* Numbers in fields that nobody looks at may have any size. */
 #define LOAD_FLAGS (JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL)
@@ -67,8 +67,12 @@ static enum error_kind load(struct line *line, struct span record, json_t **ret,
     json_error_t json_error;
     if (text_add_sanitized(&line->bytes, record, false, &line->replaced))
         return error_set(e, ERROR_LOCAL, "no memory for a line");
-    json_t *object = json_loadb(line->bytes.data, line->bytes.len, LOAD_FLAGS, &json_error);
+    bool no_memory;
+    json_t *object = json_parse((struct span){line->bytes.data, line->bytes.len}, LOAD_FLAGS,
+                                &json_error, &no_memory);
     buf_clear(&line->bytes);
+    if (no_memory)
+        return error_set(e, ERROR_LOCAL, "no memory for a line");
     if (json_is_object(object)) {
         *ret = object;
         return ERROR_NONE;

@@ -41,13 +41,13 @@ void log_set_guard(void (*lock)(void *context), void (*unlock)(void *context), v
     state.context = context;
 }
 
-static void write_line(const struct buf *line)
+static void write_line(struct span line)
 {
     if (state.lock)
         state.lock(state.context);
     size_t done = 0;
-    while (done < line->len) {
-        ssize_t n = write(STDERR_FILENO, line->data + done, line->len - done);
+    while (done < line.len) {
+        ssize_t n = write(STDERR_FILENO, line.data + done, line.len - done);
         if (n > 0)
             done += (size_t)n;
         else if (n < 0 && (errno != EINTR || stop_signal()))
@@ -55,6 +55,19 @@ static void write_line(const struct buf *line)
     }
     if (state.unlock)
         state.unlock(state.context);
+}
+
+/* Without memory, which is what the sentence may be about: only ASCII is shown as it is. */
+static void say_plainly(const char *sentence, size_t len)
+{
+    char line[LOG_LINE_MAX + 64];
+    int n = snprintf(line, sizeof(line), "%.40s: %.*s\n", state.name, (int)len, sentence);
+    for (int i = 0; i < n - 1; i++) {
+        if (line[i] < ' ' || line[i] > '~')
+            line[i] = '?';
+    }
+    if (n > 0)
+        write_line((struct span){line, (size_t)n});
 }
 
 static void say(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
@@ -73,7 +86,9 @@ static void say(const char *format, va_list args)
     if (!buf_addf(&line, "%s: ", state.name) &&
         !text_add_visible(&line, (struct span){sentence, (size_t)len}) &&
         !buf_add_char(&line, '\n'))
-        write_line(&line);
+        write_line((struct span){line.data, line.len});
+    else
+        say_plainly(sentence, (size_t)len);
     buf_release(&line);
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/hash.h"
+#include "common/json.h"
 #include "common/number.h"
 
 #define PARSE_FLAGS (JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
@@ -27,7 +28,10 @@ enum error_kind message_parse(struct message *m, struct span element, struct err
     if (element.len == 0)
         return error_set(e, ERROR_BAD_DATA, "an empty or oversized element");
     json_error_t json_error;
-    json_t *fields = json_loadb(element.data, element.len, PARSE_FLAGS, &json_error);
+    bool no_memory;
+    json_t *fields = json_parse(element, PARSE_FLAGS, &json_error, &no_memory);
+    if (no_memory)
+        return error_set(e, ERROR_LOCAL, "no memory for a message");
     if (!fields)
         return error_set(e, ERROR_BAD_DATA, "bad JSON at byte %d: %s", json_error.position,
                          json_error.text);
@@ -276,19 +280,10 @@ struct message_mark message_mark_of(const struct message *m)
     return (struct message_mark){m->id, h ? h : 1};
 }
 
-static bool is_canonical(struct span received, struct span ours)
-{
-    struct buf escaped;
-    buf_init(&escaped, ours.len * 5); /* the longest escape has five bytes */
-    bool same = text_add_html_escaped(&escaped, text_trim(ours)) == 0 &&
-                span_equal((struct span){escaped.data, escaped.len}, received);
-    buf_release(&escaped);
-    return same;
-}
-
 bool message_is_ours(const struct message *m, struct span sender, struct span content)
 {
-    return is_canonical(m->sender, sender) && is_canonical(m->content, content);
+    return text_is_html_escaped(m->sender, text_trim(sender)) &&
+           text_is_html_escaped(m->content, text_trim(content));
 }
 
 int64_t message_guess_id(struct span element)

@@ -33,7 +33,8 @@ struct message_mark {
 };
 
 /* Parses one element. Duplicate names, numbers above int64, lone surrogates and anything behind
- * the object are errors; U+0000 is fine. ERROR_BAD_DATA, with *m empty. */
+ * the object are errors; U+0000 is fine. ERROR_BAD_DATA, or ERROR_LOCAL: no memory; with *m
+ * empty. */
 enum error_kind message_parse(struct message *m, struct span element, struct error *e);
 
 /* Frees what message_parse made; empty and NULL are fine. */
