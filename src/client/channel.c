@@ -143,7 +143,9 @@ static bool on_element(void *context, struct span element)
     struct message m;
     f->elements++;
     f->failed = message_parse(&m, element, &f->why);
-    if (f->failed == ERROR_BAD_DATA) {
+    if (f->failed == ERROR_BAD_DATA && c->scan.no_memory) {
+        f->failed = error_set(&f->why, ERROR_LOCAL, "no memory for a message");
+    } else if (f->failed == ERROR_BAD_DATA) {
         f->failed = ERROR_NONE;
         pass_over(f, element, &f->why);
     }

@@ -42,6 +42,7 @@ static void keep(struct scan *s, const char *from, const char *to)
 {
     if (!s->oversize && buf_add(&s->partial, from, (size_t)(to - from))) {
         size_t piece = (size_t)(to - from);
+        s->no_memory |= piece <= s->partial.max_bytes - s->partial.len;
         s->oversize = true;
         if (s->partial.len < SCAN_HEAD_BYTES)
             buf_add(&s->partial, from, piece < SCAN_HEAD_BYTES ? piece : SCAN_HEAD_BYTES);

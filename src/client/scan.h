@@ -37,6 +37,7 @@ struct scan {
     bool in_string, escaped; /* inside a string; its next byte is escaped */
     bool any;                /* an element or a comma was seen */
     bool oversize;           /* the element in work is passed over */
+    bool no_memory;          /* an element was not kept for want of memory: see scan_feed() */
     unsigned depth;          /* open brackets inside the element */
     size_t matched;          /* letters of `null` seen */
     struct buf partial;      /* the element in work, as far as it came in earlier pieces */
@@ -52,7 +53,8 @@ void scan_release(struct scan *s);
 /* Ready for the next array; a large buffer is given back. */
 void scan_reset(struct scan *s);
 
-/* The next piece. False: `fn` wanted to stop, or the state is SCAN_BROKEN. */
+/* The next piece. False: `fn` wanted to stop, or the state is SCAN_BROKEN. When `no_memory` is set,
+ * the element that `fn` gets is not what was sent, and `fn` should stop. */
 bool scan_feed(struct scan *s, struct span piece, scan_fn *fn, void *context);
 
 #endif

@@ -277,19 +277,10 @@ struct message_mark message_mark_of(const struct message *m)
     return (struct message_mark){m->id, h ? h : 1};
 }
 
-static bool is_canonical(struct span received, struct span ours)
-{
-    struct buf escaped;
-    buf_init(&escaped, ours.len * 5); /* the longest escape has five bytes */
-    bool same = text_add_html_escaped(&escaped, text_trim(ours)) == 0 &&
-                span_equal((struct span){escaped.data, escaped.len}, received);
-    buf_release(&escaped);
-    return same;
-}
-
 bool message_is_ours(const struct message *m, struct span sender, struct span content)
 {
-    return is_canonical(m->sender, sender) && is_canonical(m->content, content);
+    return text_is_html_escaped(m->sender, text_trim(sender)) &&
+           text_is_html_escaped(m->content, text_trim(content));
 }
 
 int64_t message_guess_id(struct span element)

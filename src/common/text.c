@@ -123,20 +123,20 @@ static const struct {
 
 #define HTML_ESCAPES (sizeof(html_escapes) / sizeof(html_escapes[0]))
 
-int text_add_html_escaped(struct buf *b, struct span text)
+bool text_is_html_escaped(struct span escaped, struct span text)
 {
-    size_t start = 0;
     for (size_t i = 0; i < text.len; i++) {
         size_t k = 0;
         while (k < HTML_ESCAPES && html_escapes[k].plain != text.data[i])
             k++;
-        if (k == HTML_ESCAPES)
-            continue;
-        if (buf_add(b, text.data + start, i - start) || buf_add_str(b, html_escapes[k].escaped))
-            return -1;
-        start = i + 1;
+        struct span one =
+            k < HTML_ESCAPES ? span_of(html_escapes[k].escaped) : (struct span){text.data + i, 1};
+        if (escaped.len < one.len || memcmp(escaped.data, one.data, one.len) != 0)
+            return false;
+        escaped.data += one.len;
+        escaped.len -= one.len;
     }
-    return buf_add(b, text.data + start, text.len - start);
+    return escaped.len == 0;
 }
 
 int text_add_html_unescaped(struct buf *b, struct span text)

@@ -40,9 +40,11 @@ int text_add_sanitized(struct buf *b, struct span text, bool replace_nul, bool *
 /* The part of valid UTF-8 text without Unicode white space at both ends (Go's TrimSpace). */
 struct span text_trim(struct span text);
 
-/* Appends HTML-escaped / undoes the five escapes once. 0, or -1 (buffer full). */
-int text_add_html_escaped(struct buf *b, struct span text);
+/* Undoes the five HTML escapes of the server once. 0, or -1 (buffer full). */
 int text_add_html_unescaped(struct buf *b, struct span text);
+
+/* Is `escaped` what the server makes of `text`? Needs no memory. */
+bool text_is_html_escaped(struct span escaped, struct span text);
 
 /* Characters that are never written raw: C0, DEL, C1, U+2028, U+2029 and the bidi
  * controls (U+061C, U+200E, U+200F, U+202A..202E, U+2066..2069). */

@@ -3,7 +3,7 @@
 # timeout: 240
 #
 # A wall clock that jumps between two runs, system calls that are interrupted all the time, too few
-# files: it is said in a line, the status is one that the manual names, and the next run
+# files, no memory: it is said in a line, the status is one that the manual names, and the next run
 # makes it good. See tests/harm/lib.sh.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/../harm/lib.sh"
@@ -35,6 +35,18 @@ start_sweep files-both both "$PWD/files" files
 start_sweep files-flush flush "$PWD/files" files
 start_sweep files-receive receive "$PWD/files" files
 if [ -n "$odd" ]; then
+    # Where there is no memory any more: a few places in the start of the libraries, and then every
+    # twentieth or so. (One that fails alone is for test_memory.c: libraries do not all survive it.)
+    LD_PRELOAD=$ODD ODD_COUNT=first "$CHANCAT" --version >out 2>err
+    LD_PRELOAD=$ODD ODD_COUNT=last "$CHANCAT" -n all --outbox outbox -C cur count <<<'one' >out 2>err
+    awk '{ n[NR] = $1 } END {
+        for (i = 1; i < n[1]; i += int(n[1] / 5)) print "memory", i
+        for (i = n[1]; i < n[2]; i += 19) print "memory", i
+    }' first last >memory
+    HARM_RETRY=0.1
+    start_sweep memory-flush flush "$PWD/memory" memory-all
+    start_sweep memory-receive receive "$PWD/memory" memory-all
+    HARM_RETRY=10
     for shift in -86400 86400 1000000; do
         HARM_SECOND=(env "LD_PRELOAD=$ODD" "ODD_CLOCK=$shift")
         HARM_STRIDE=7
@@ -53,6 +65,10 @@ for job in both flush receive; do
 done
 
 if [ -n "$odd" ]; then
+    for tag in memory-flush memory-receive; do
+        test_case "memory runs out: $tag"
+        assert_sweep $tag 30
+    done
     for shift in -86400 86400 1000000; do
         for kind in keys plain; do
             test_case "the clock is shifted by $shift s after a crash ($kind)"

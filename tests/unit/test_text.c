@@ -69,18 +69,21 @@ static void trims_unicode_space_at_both_ends(void **state)
 static void html_escapes_are_exactly_five_and_undone_once(void **state)
 {
     (void)state;
-    struct buf b;
-    buf_init(&b, 1000);
-    assert_int_equal(text_add_html_escaped(&b, LITERAL("<a href='x'>\"&amp;\"</a>")), 0);
-    assert_buf(b, "&lt;a href=&#39;x&#39;&gt;&#34;&amp;amp;&#34;&lt;/a&gt;");
+    const struct span plain = LITERAL("<a href='x'>\"&amp;\"</a>");
+    const struct span escaped = LITERAL("&lt;a href=&#39;x&#39;&gt;&#34;&amp;amp;&#34;&lt;/a&gt;");
+    assert_true(text_is_html_escaped(escaped, plain));
+    assert_false(text_is_html_escaped(plain, plain));
+    assert_false(text_is_html_escaped(escaped, (struct span){plain.data, plain.len - 1}));
+    assert_false(text_is_html_escaped((struct span){escaped.data, escaped.len - 1}, plain));
+    assert_false(text_is_html_escaped(LITERAL("&quot;"), LITERAL("\"")));
+    assert_true(text_is_html_escaped(LITERAL(""), LITERAL("")));
     struct buf back;
     buf_init(&back, 1000);
-    assert_int_equal(text_add_html_unescaped(&back, (struct span){b.data, b.len}), 0);
+    assert_int_equal(text_add_html_unescaped(&back, escaped), 0);
     assert_buf(back, "<a href='x'>\"&amp;\"</a>");
     buf_clear(&back);
     assert_int_equal(text_add_html_unescaped(&back, LITERAL("&quot; & &#x27; &lt &amp;lt;")), 0);
     assert_buf(back, "&quot; & &#x27; &lt &lt;");
-    buf_release(&b);
     buf_release(&back);
 }
 
