@@ -65,7 +65,7 @@ static enum error_kind probe(struct progress *g)
     return ERROR_NONE;
 }
 
-/* One POST. It counts as a try unless it is certain that nothing of it left. */
+/* One POST. It counts as a try unless it is certain that it was not stored. */
 static enum error_kind try_once(struct progress *g)
 {
     struct deliver *d = g->d;
@@ -84,7 +84,7 @@ static enum error_kind try_once(struct progress *g)
                                         d->channel.can_keys ? p->key : NULL, &posted, g->e);
     *g->stored = posted.stored;
     g->retry_after_ms = posted.retry_after_ms;
-    p->attempts -= kind == ERROR_UNREACHABLE;
+    p->attempts -= kind == ERROR_UNREACHABLE || kind == ERROR_REFUSED;
     p->line_refused = kind == ERROR_REFUSED && outcome_refuses_line(posted.status);
     if (kind != ERROR_BAD_DATA)
         return kind;

@@ -50,7 +50,7 @@ struct parcel {
     struct span channel, sender, content;
     const char *key;   /* its idempotency key */
     int64_t watermark; /* -1: none is known */
-    int64_t attempts;  /* tries of which something may have left; 0: it is certainly not stored */
+    int64_t attempts;  /* tries that may have been stored; 0: it is certainly not */
     int64_t first_s;   /* wall clock of the first, seconds since 1970 */
     bool keyed;        /* all of them had the key */
     /* Told by deliver(): */

@@ -25,12 +25,14 @@ static enum error_kind before_try(void *context, const struct parcel *p, struct 
     return outbox_record_try(d->outbox, &d->line, e);
 }
 
-void drain_init(struct drain *d, struct courier *courier, struct outbox *outbox)
+enum error_kind drain_init(struct drain *d, struct courier *courier, struct outbox *outbox,
+                           struct error *e)
 {
     *d = (struct drain){.courier = courier, .outbox = outbox};
     d->server = options_server(courier->s->options);
     courier->before_try = before_try;
     courier->context = d;
+    return outbox_highest(outbox, &d->number, e);
 }
 
 void drain_release(struct drain *d)
@@ -171,8 +173,6 @@ void drain_run(struct drain *d)
 
 int64_t drain_again_at(const struct drain *d)
 {
-    if (!d->added)
-        return CLOCK_NEVER;
     if (d->failure.kind)
         return d->failed_ms + DRAIN_REST_MS;
     return d->held ? CLOCK_NEVER : d->look_at_ms;
@@ -246,7 +246,7 @@ void drain_finish(struct drain *d, bool all)
             drain_upto(d, upto);
     }
     tell_failed(d);
-    if (waits(d, all) || d->failure.kind == ERROR_LOCAL)
+    if (waits(d, all) || d->failure.kind == ERROR_LOCAL || (d->failure.kind && !d->added))
         tell_waiting(d);
     if (all && d->foreign > 0) {
         log_error("what waits in the outbox for another server (%" PRId64 ") needs its --url",

@@ -30,8 +30,8 @@ struct drain {
     struct outbox *outbox;
     struct span server; /* of this run; lines for others are left */
     struct outbox_line line;
-    bool added; /* this run has put lines in; the last one is: */
-    uint64_t number;
+    uint64_t number; /* sent up to this one: this run's last, or the last at its start */
+    bool added;      /* it is this run's, with this key: */
     char key[OUTBOX_KEY_LEN + 1];
     int64_t set_aside;    /* lines of this run that this process has set aside */
     struct error failure; /* why the last draining stopped; kind ERROR_NONE: it did not */
@@ -41,7 +41,9 @@ struct drain {
     bool held;            /* the last draining had the lock: nobody else was sending */
 };
 
-void drain_init(struct drain *d, struct courier *courier, struct outbox *outbox);
+/* ERROR_LOCAL: the outbox cannot be read. The caller calls drain_release() in any case. */
+enum error_kind drain_init(struct drain *d, struct courier *courier, struct outbox *outbox,
+                           struct error *e);
 void drain_release(struct drain *d);
 
 /* This run has put a line in. */
@@ -52,7 +54,7 @@ void drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN 
  * Refused and damaged lines are reported and counted here, in the courier's tally. */
 void drain_run(struct drain *d);
 
-/* When to call drain_run() again though no line was added (clock_now_ms()); CLOCK_NEVER: then only.
+/* When to call drain_run() though no line is added (clock_now_ms()); CLOCK_NEVER: it need not be.
  */
 int64_t drain_again_at(const struct drain *d);
 

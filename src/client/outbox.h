@@ -55,8 +55,9 @@
 #define OUTBOX_PATH_MAX 4000 /* bytes of DIR's name */
 #define OUTBOX_KEY_LEN  32
 #define OUTBOX_RUN_LEN  16
-#define OUTBOX_LOOK_MS  1000 /* others may have added lines meanwhile: look for the highest number \
-                              */
+#define OUTBOX_LOOK_MS                                                                             \
+    1000 /* others may have added lines meanwhile: look for the highest number                     \
+          */
 /* Bytes of channel, sender and content, each: those of a message, each byte replaced by U+FFFD. */
 #define OUTBOX_TEXT_MAX (3u * MESSAGE_CONTENT_MAX)
 #define OUTBOX_SCAN_MAX 65536 /* numbers remembered of one look into new/, the lowest ones */

@@ -173,7 +173,11 @@ static bool start(struct sending *g, struct session *s, struct tally *tally)
         tally_add(tally, ERROR_LOCAL);
         return false;
     }
-    drain_init(&g->drain, &g->courier, &g->outbox);
+    if (drain_init(&g->drain, &g->courier, &g->outbox, &e)) {
+        log_error("%s", e.text);
+        tally_add(tally, ERROR_LOCAL);
+        return false;
+    }
     return true;
 }
 

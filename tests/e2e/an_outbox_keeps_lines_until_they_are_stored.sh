@@ -107,7 +107,7 @@ run "$CHANCAT" -s --outbox outbox mine <<<'here'
 assert_status 0
 assert_file <(stored mine) here
 run "$CHANCAT" --flush --outbox outbox
-assert_status 2
+assert_status 3
 assert_has err 'for another server'
 assert_eq "$(waiting)" 1 'waiting lines'
 assert_empty <(stored other)
@@ -194,6 +194,88 @@ wait_until logged 'POST /send' 1
 run "$CHANCAT" -s --outbox outbox t <<<'bad'
 assert_status 4
 wait_for "$first"
+stop_fault
+
+test_case "a run without a line of its own sends what waits as well"
+start_server
+run "$CHANCAT" -u "$URL" -s --outbox outbox --retry-for 0 t <<<'x'
+stop_server
+run "$CHANCAT" -s --outbox outbox --retry-for 0 t < <(seq 3)
+start_again
+run "$CHANCAT" -s --outbox outbox t </dev/null
+assert_status 0
+assert_file <(stored) $'x\n1\n2\n3'
+empty_outbox
+
+test_case "a run whose stdin is idle sends what it could not send, when the other one is gone"
+mkfifo in
+exec 4<>in
+spawn "$CHANCAT" -s --outbox outbox t <in 2>err 4>&-
+idle=$SPAWNED
+wait_until test -e outbox/lock
+exec 5>>outbox/lock
+wait_until flock -n 5
+echo mine >&4
+wait_until test -e outbox/new/00000000000000000001
+assert_not_has <(stored) mine
+exec 5>&- # as if the other one had died
+wait_until eval 'stored | grep -q mine'
+exec 4>&-
+wait_for "$idle"
+assert_status 0
+assert_empty err
+empty_outbox
+
+test_case "a run ends when its own lines are stored, however busy another one is"
+mkfifo busy
+exec 4<>busy
+spawn "$CHANCAT" -s --outbox outbox t <busy 2>err.busy 4>&-
+other=$SPAWNED
+spawn bash -c 'while echo more; do sleep 0.005; done' >busy 4>&-
+feeder=$SPAWNED
+exec 4>&-
+wait_until eval 'stored | grep -q more'
+run "$CHANCAT" -s --outbox outbox t <<<'short'
+assert_status 0
+assert_empty err
+end_process "$feeder"
+wait_for "$other"
+assert_status 0
+
+test_case "more lines than fit into any list are kept while another process sends"
+run "$CHANCAT" -s --outbox outbox t </dev/null
+exec 5>>outbox/lock
+wait_until flock -n 5
+run "$CHANCAT" -s --outbox outbox --retry-for 0 t < <(seq 3000)
+assert_status 3
+assert_has err '^chancat: 3000 lines wait in the outbox$'
+exec 5>&-
+run "$CHANCAT" --flush --outbox outbox
+assert_status 0
+assert_same <(stored | tail -n 3000) <(seq 3000)
+stop_server
+
+test_case "what refuses the request, not the line, leaves the line in the outbox"
+for code in 401 403 404 302; do
+    start_fault "POST /send 1 status $code"
+    run "$CHANCAT" -s --outbox outbox t < <(seq 2)
+    assert_status 4
+    assert_has err "the outbox keeps what waits: the server answers $code"
+    assert_eq "$(waiting)" 2 "waiting lines after $code"
+    run "$CHANCAT" --flush --outbox outbox
+    assert_status 0
+    assert_file <(stored) $'1\n2'
+    stop_fault
+    rm -r outbox
+done
+
+test_case "a line that no run can ever settle does not hold up those behind it"
+start_fault 'POST /send 1 close-after' 'GET * * status 403'
+run "$CHANCAT" -s --outbox outbox --retry-for 0.5 t < <(seq 2)
+assert_status 5
+assert_has err 'outbox line 1 may or may not be stored'
+assert_has "$(kept failed).reason" 'may or may not be stored'
+assert_eq "$(waiting)" 0 'waiting lines'
 stop_fault
 
 done_testing

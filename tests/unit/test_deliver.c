@@ -557,6 +557,7 @@ static void a_refusal_tells_whether_the_line_is_meant(void **state)
         fake.status = refusals[i].status;
         assert_int_equal(run(&p), ERROR_REFUSED);
         assert_int_equal(p.line_refused, refusals[i].line);
+        assert_int_equal(p.attempts, 0);
     }
 }
 
