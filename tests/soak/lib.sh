@@ -113,6 +113,7 @@ end_lane() {
     WAIT_SECS=${2:-$WAIT_SECS}
     wait_for "${LANE_PID[$name]}"
     WAIT_SECS=$saved
+    # shellcheck disable=SC2034 # for the caller
     STATUS=$(cat "$lane.status" 2>/dev/null || echo 137)
     wait_until none_parked "${LANE_URL[$name]}"
     end_process "${LANE_PROXY[$name]}"
