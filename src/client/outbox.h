@@ -10,6 +10,7 @@
  *   DIR/failed/N.KEY.reason  ... and one sentence why; of a file that is damaged no key can be
  *                            trusted: its name is N.damaged-INODE instead of N.KEY
  *   DIR/lock        flock(2): one process sends, any number enqueue
+ *   DIR/spare       room that a .try takes when the disk is full, so that it can be emptied
  *
  * A line is accepted once it is durable: its file is written and put on disk in tmp/, link()ed to
  * the next free number in new/ (EEXIST: the one after), and the directory put on disk. So a

@@ -13,6 +13,7 @@
 
 #include "common/file.h"
 
+#define SPARE_BYTES 8192
 #define STORE_TRIES 8 /* a cleaner may take a new file before its writer holds it, so not often */
 
 void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const char *part,
@@ -115,7 +116,7 @@ static const char *const parts[] = {"tmp", "failed", "new"};
 static enum error_kind refuse_foreign(void *context, const char *name, struct error *e)
 {
     const struct outbox *o = context;
-    if (strcmp(name, "lock") == 0)
+    if (strcmp(name, "lock") == 0 || strcmp(name, "spare") == 0)
         return ERROR_NONE;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strcmp(name, parts[i]) == 0)
@@ -210,6 +211,32 @@ static enum error_kind put_over(void *context, const char *path, bool *ret_vanis
     return error_set(e, ERROR_LOCAL, "cannot make %s: %s", target, strerror(errno));
 }
 
+/* --- room on a full disk ---------------------------------------------------------------------- */
+
+static void spare_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o)
+{
+    snprintf(ret, OUTBOX_PATH_SIZE, "%s/spare", o->directory.data);
+}
+
+/* True: there was one, and its room is free now. */
+static bool free_spare(const struct outbox *o)
+{
+    char path[OUTBOX_PATH_SIZE];
+    spare_path(path, o);
+    return unlink(path) == 0;
+}
+
+/* While there is room. Without it all goes well but for a full disk. */
+static void keep_spare(const struct outbox *o)
+{
+    static const char bytes[SPARE_BYTES];
+    char path[OUTBOX_PATH_SIZE];
+    struct stat info;
+    spare_path(path, o);
+    if (lstat(path, &info))
+        (void)file_write_new(path, (struct span){bytes, sizeof(bytes)}, NULL);
+}
+
 enum error_kind outbox_dir_replace(const struct outbox *o, const char *part, const char *name,
                                    struct span bytes, struct error *e)
 {
@@ -217,6 +244,8 @@ enum error_kind outbox_dir_replace(const struct outbox *o, const char *part, con
     outbox_dir_path(path, o, part, name);
     outbox_dir_path(directory, o, part, "");
     enum error_kind kind = outbox_dir_store(o, bytes, put_over, path, e);
+    if (kind && free_spare(o))
+        kind = outbox_dir_store(o, bytes, put_over, path, e);
     return kind ? kind : file_sync_directory(directory, e);
 }
 
@@ -259,6 +288,7 @@ static enum error_kind clean_try(void *context, const char *name, struct error *
 
 enum error_kind outbox_dir_clean(struct outbox *o, struct error *e)
 {
+    keep_spare(o);
     enum error_kind kind = outbox_dir_each(o, "tmp", clean_temporary, o, e);
     return kind ? kind : outbox_dir_each(o, "new", clean_try, o, e);
 }

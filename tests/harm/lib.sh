@@ -193,8 +193,8 @@ check_first() {
 
 check_second() {
     [ "$1" = 0 ] || problem "the second run ends with $1: $(head -n 1 err.2)"
-    [ ! -d ob ] || [ -z "$(find ob -type f ! -name lock)" ] ||
-        problem "left in the outbox: $(cd ob && find . -type f ! -name lock | head -n 3)"
+    [ ! -d ob ] || [ -z "$(find ob -type f ! -name lock ! -name spare)" ] ||
+        problem "left in the outbox: $(cd ob && find . -type f ! -name lock ! -name spare | head -n 3)"
 }
 
 check_printed() {
