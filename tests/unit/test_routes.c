@@ -180,7 +180,7 @@ static void the_headers_of_the_extras_are_sent(void **state)
 {
     struct fixture *f = *state;
     static const char *const replies[] = {
-        "\r\nChancat-Features: wait, limit, keys\r\n",
+        "\r\nChancat-Features: wait, limit, keys, batch\r\n",
         "\r\nChancat-Last-Id: 0\r\n",
     };
     for (size_t i = 0; i < COUNT(replies); i++) {
