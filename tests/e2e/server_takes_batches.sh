@@ -98,6 +98,8 @@ for expect in 'Expect:' 'Expect: 100-continue'; do
 done
 batch lines -H 'Transfer-Encoding: chunked' -H 'Expect:'
 assert_refused 413
+assert_eq "$(curl -sS -o reply -w '%{http_code}' -H 'Transfer-Encoding: chunked' -H 'Expect:' \
+    -H 'Content-Type: text/plain' --data-binary @lines "$URL/batch")" 413 'what is not even kept'
 assert_eq "$(stored full)" 1001 stored
 
 test_case "another type is 415, another method 404"

@@ -223,6 +223,8 @@ static void the_memory_is_bounded(void **state)
     memcpy(body + BATCH_BODY_MAX - 2, "\"}", 2);
     assert_int_equal(batch_parse(&b, (struct span){body, BATCH_BODY_MAX}, NULL), ERROR_NONE);
     assert_true(b.messages[0].content.len > 3 * (BATCH_BODY_MAX - 100));
+    assert_span(b.messages[0].channel, LITERAL("c"));
+    assert_span(b.messages[0].sender, LITERAL("s"));
     assert_true(batch_bytes(&b) <= 3 * BATCH_BODY_MAX + 1 + sizeof(struct store_message));
     batch_release(&b);
     free(body);
