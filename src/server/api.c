@@ -9,6 +9,7 @@
 #include "common/number.h"
 #include "server/render.h"
 
+#define BATCH_PATH    "/batch"
 #define COUNT_DEFAULT 100
 #define NUMBER_MAX    64                  /* bytes of a number with its space */
 #define VALUE_MAX     (3u * API_BODY_MAX) /* each byte may be invalid and become U+FFFD */
@@ -29,8 +30,10 @@ static const char page[] =
     "Extras, announced in the header Chancat-Features:\n"
     "  wait    /get ... &wait=SECS     holds the reply until a message comes (25 at most)\n"
     "  limit   /get ... &limit=N       the first N messages after last (1,000 at most)\n"
-    "  keys    POST /send with the header Idempotency-Key (1 to 128 visible ASCII characters):\n"
-    "          a repeat within 7 days stores nothing and gets the same reply\n"
+    "  keys    POST /send or /batch with the header Idempotency-Key (1 to 128 visible ASCII\n"
+    "          characters): a repeat within 7 days stores nothing and gets the same reply\n"
+    "  batch   POST /batch             application/x-ndjson: up to 1,000 lines, 1 MiB, each\n"
+    "          {\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\"}; stores all or none\n"
     "Chancat-Last-Id: N in a reply to /get or /past: the newest id of the channel (0: none)\n"
     "\n"
     "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
@@ -39,6 +42,13 @@ static const char page[] =
     "\n"
     "The whole story: man chancat-protocol\n";
 
+struct api_body_limit api_body_limit(const struct api *api, struct span path)
+{
+    if (!api->plain && span_equal(path, span_of(BATCH_PATH)))
+        return (struct api_body_limit){BATCH_BODY_MAX, BATCH_TOO_LARGE};
+    return (struct api_body_limit){API_BODY_MAX, "The body is too large"};
+}
+
 void api_init(struct api_call *call, const struct api *api)
 {
     *call = (struct api_call){.api = api, .response.last_id = -1};
@@ -46,6 +56,7 @@ void api_init(struct api_call *call, const struct api *api)
     buf_init(&call->channel, VALUE_MAX);
     buf_init(&call->sender, VALUE_MAX);
     buf_init(&call->content, VALUE_MAX);
+    batch_init(&call->batch);
 }
 
 void api_release(struct api_call *call)
@@ -54,7 +65,14 @@ void api_release(struct api_call *call)
     buf_release(&call->channel);
     buf_release(&call->sender);
     buf_release(&call->content);
+    batch_release(&call->batch);
     keys_drop(call->api->keys, &call->key);
+}
+
+size_t api_bytes(const struct api_call *call)
+{
+    return call->channel.size + call->sender.size + call->content.size + batch_bytes(&call->batch) +
+           call->response.body.size;
 }
 
 void api_fail(struct api_call *call, int status, const char *text)
@@ -177,6 +195,14 @@ static bool begin_key(struct api_call *call, const struct api_request *request)
     return true;
 }
 
+static bool has_type(const struct api_request *request, const char *type)
+{
+    const char *given = request->content_type;
+    size_t len = strlen(type);
+    return given && strncasecmp(given, type, len) == 0 &&
+           (given[len] == '\0' || strchr("; \t", given[len]));
+}
+
 static enum api_next begin_send(struct api_call *call, const struct api_request *request)
 {
     if (!take(request, "channel", &call->channel) || !take(request, "sender", &call->sender) ||
@@ -194,24 +220,48 @@ static enum api_next begin_send(struct api_call *call, const struct api_request 
     return begin_key(call, request) ? API_STORE : API_READY;
 }
 
+static enum api_next begin_batch(struct api_call *call, const struct api_request *request)
+{
+    struct error e;
+    if (!has_type(request, BATCH_TYPE))
+        return fail(call, 415, "A batch is of the type " BATCH_TYPE);
+    switch (batch_parse(&call->batch, request->body, &e)) {
+    case ERROR_NONE:
+        break;
+    case ERROR_BAD_DATA:
+        return fail(call, 400, e.text);
+    case ERROR_REFUSED:
+        return fail(call, 413, e.text);
+    default:
+        return fail_memory(call);
+    }
+    call->append.messages = call->batch.messages;
+    call->append.count = call->batch.count;
+    return begin_key(call, request) ? API_STORE : API_READY;
+}
+
 void api_stored(struct api_call *call, enum error_kind kind)
 {
     struct api_response *r = &call->response;
     keys_drop(call->api->keys, &call->key); /* from here on the store knows it */
     if (kind == ERROR_REFUSED) {
-        api_fail(call, 422, "The Idempotency-Key belongs to another message");
+        api_fail(call, 422, "The Idempotency-Key belongs to another request");
         return;
     }
     if (kind) {
         r->retry_after_s = RETRY_AFTER_S;
-        api_fail(call, 503, "The message could not be stored");
+        api_fail(call, 503, "Nothing was stored");
         return;
     }
     r->status = 200;
     r->content_type = API_JSON;
     r->replayed = call->append.replayed;
-    render_message(&r->body, &call->message); /* no memory: an empty reply, outcome unknown */
-    buf_release(&call->content);              /* the reply may be read slowly */
+    if (call->batch.count) /* no memory: an empty reply, outcome unknown */
+        render_messages(&r->body, call->batch.messages, call->batch.count);
+    else
+        render_message(&r->body, &call->message);
+    buf_release(&call->content); /* the reply may be read slowly */
+    batch_release(&call->batch);
 }
 
 /* The channel of a reading. False: the response is made. */
@@ -274,14 +324,6 @@ static enum api_next begin_past(struct api_call *call, const struct api_request 
     return API_READY;
 }
 
-static bool is_form(const char *content_type)
-{
-    static const char form[] = "application/x-www-form-urlencoded";
-    size_t len = sizeof(form) - 1;
-    return content_type && strncasecmp(content_type, form, len) == 0 &&
-           (content_type[len] == '\0' || strchr("; \t", content_type[len]));
-}
-
 static enum api_next begin_page(struct api_call *call, const struct api_request *request)
 {
     (void)request;
@@ -294,11 +336,14 @@ static enum api_next begin_page(struct api_call *call, const struct api_request 
 static const struct {
     const char *method, *path;
     enum api_next (*begin)(struct api_call *call, const struct api_request *request);
+    const char *body; /* the type of the body that is read; NULL: none is */
+    bool extra;       /* unknown to a plain server */
 } routes[] = {
-    {"GET", "/get", begin_get},
-    {"GET", "/past", begin_past},
-    {"POST", "/send", begin_send},
-    {"GET", "/", begin_page},
+    {"GET", "/get", begin_get, NULL, false},
+    {"GET", "/past", begin_past, NULL, false},
+    {"POST", "/send", begin_send, "application/x-www-form-urlencoded", false},
+    {"POST", BATCH_PATH, begin_batch, BATCH_TYPE, true},
+    {"GET", "/", begin_page, NULL, false},
 };
 
 enum api_next api_begin(struct api_call *call, const struct api_request *request)
@@ -308,11 +353,13 @@ enum api_next api_begin(struct api_call *call, const struct api_request *request
         call->response.authenticate = true;
         return fail(call, 401, "A token is needed");
     }
-    if (!is_form(r.content_type) || strcmp(r.method, "POST") != 0)
-        r.body = (struct span){"", 0};
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].method, r.method) == 0 && span_equal(span_of(routes[i].path), r.path))
-            return routes[i].begin(call, &r);
+        if (strcmp(routes[i].method, r.method) != 0 ||
+            !span_equal(span_of(routes[i].path), r.path) || (routes[i].extra && call->api->plain))
+            continue;
+        if (!routes[i].body || !has_type(&r, routes[i].body))
+            r.body = (struct span){"", 0};
+        return routes[i].begin(call, &r);
     }
     return fail(call, 404, "404 page not found");
 }

@@ -21,13 +21,14 @@
 
 #include "common/buf.h"
 #include "common/text.h"
+#include "server/batch.h"
 #include "server/keys.h"
 #include "server/store.h"
 
-#define API_BODY_MAX   10000000u /* bytes of a request's body; more is 413 */
+#define API_BODY_MAX   10000000u /* bytes of any request's body; see api_body_limit() */
 #define API_WAIT_MAX_S 25
 #define API_LIMIT_MAX  1000
-#define API_FEATURES   "wait, limit, keys" /* Chancat-Features, if not api.plain */
+#define API_FEATURES   "wait, limit, keys, batch" /* Chancat-Features, if not api.plain */
 #define API_FILL_BYTES 65536u /* a piece of a long reply is not much longer than this */
 #define API_JSON       "application/json"
 
@@ -64,6 +65,7 @@ struct api_call {
     struct api_response response;
     struct buf channel, sender, content; /* decoded parameters */
     struct store_message message;        /* of `append`; its spans point into those three */
+    struct batch batch;                  /* or these; empty if it is no batch */
     struct store_append append;
     struct keys_entry key;     /* held until the append has ended */
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
@@ -74,8 +76,18 @@ struct api_call {
  * looks, too; a caller that looks first need not take the body of a stranger. */
 bool api_authorized(const struct api *api, const char *authorization);
 
+/* How large the body of a request for this path may be, and what to say (413) if it is larger. */
+struct api_body_limit {
+    size_t bytes;
+    const char *text;
+};
+struct api_body_limit api_body_limit(const struct api *api, struct span path);
+
 void api_init(struct api_call *call, const struct api *api);
 void api_release(struct api_call *call);
+
+/* Bytes that the call has allocated: parameters and reply. */
+size_t api_bytes(const struct api_call *call);
 
 /* `request` and what it points to are needed during the call only. */
 enum api_next api_begin(struct api_call *call, const struct api_request *request);

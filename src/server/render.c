@@ -82,6 +82,18 @@ int render_message(struct buf *b, const struct store_message *m)
     return -1;
 }
 
+int render_messages(struct buf *b, const struct store_message *messages, size_t count)
+{
+    size_t before = b->len;
+    bool good = buf_add_char(b, '[') == 0;
+    for (size_t i = 0; good && i < count; i++)
+        good = (i == 0 || buf_add_char(b, ',') == 0) && render_message(b, &messages[i]) == 0;
+    if (good && buf_add_char(b, ']') == 0)
+        return 0;
+    b->len = before;
+    return -1;
+}
+
 int render_error(struct buf *b, const char *text)
 {
     if (buf_add_str(b, "{\"error\":") || text_add_json(b, span_of(text)))

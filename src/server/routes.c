@@ -52,10 +52,11 @@ struct request {
     _Atomic enum phase phase; /* moved on by whoever resumes the connection */
     char *target;             /* as it came, path and query */
     struct buf body;
-    size_t held;  /* bytes of it counted in routes->body_bytes */
-    bool discard; /* the body is read and thrown away */
-    int refused;  /* status for a body that is not taken, else 0 */
-    bool begun;   /* counted in routes->active */
+    struct api_body_limit limit; /* of it */
+    size_t held;                 /* bytes of it counted in routes->body_bytes */
+    bool discard;                /* the body is read and thrown away */
+    int refused;                 /* status for a body that is not taken, else 0 */
+    bool begun;                  /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
     size_t streamed; /* bytes of response.body given out */
@@ -128,9 +129,7 @@ static void release_body(struct request *q)
 /* Counts what the request holds now: its parameters and its reply. */
 static void recount(struct request *q)
 {
-    const struct api_call *call = &q->call;
-    size_t now = q->body.size + call->channel.size + call->sender.size + call->content.size +
-                 call->response.body.size;
+    size_t now = q->body.size + api_bytes(&q->call);
     atomic_fetch_add(&q->routes->body_bytes, now - q->held); /* modulo: it may be less */
     q->held = now;
 }
@@ -245,11 +244,17 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     return q;
 }
 
+static struct span path_of(const struct request *q)
+{
+    return (struct span){q->target, strcspn(q->target, "?")};
+}
+
 /* The header is complete. */
 static void begin(struct request *q)
 {
     struct routes *r = q->routes;
     q->begun = true;
+    q->limit = api_body_limit(r->api, path_of(q));
     pthread_mutex_lock(&r->lock);
     r->active++;
     pthread_mutex_unlock(&r->lock);
@@ -274,7 +279,7 @@ static bool body_is_refused(struct request *q)
     unsigned long long length = announced ? strtoull(announced, NULL, 10) : 0;
     if (!api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
         q->discard = true; /* api_begin() will say so */
-    else if (length > API_BODY_MAX)
+    else if (length > q->limit.bytes)
         q->refused = 413;
     if (q->refused)
         q->discard = true;
@@ -294,7 +299,7 @@ static void take_body(struct request *q, const char *bytes, size_t len)
     if (q->discard)
         return;
     q->held += len;
-    if (q->held > API_BODY_MAX) {
+    if (q->held > q->limit.bytes) {
         q->held -= len;
         give_up_body(q, 413);
     } else if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX ||
@@ -306,19 +311,18 @@ static void take_body(struct request *q, const char *bytes, size_t len)
 static enum MHD_Result refuse(struct request *q)
 {
     q->call.response.retry_after_s = q->refused == 429;
-    api_fail(&q->call, q->refused,
-             q->refused == 413 ? "The body is too large" : "Too much at once");
+    api_fail(&q->call, q->refused, q->refused == 413 ? q->limit.text : "Too much at once");
     return answer(q);
 }
 
 static struct api_request api_request_of(struct request *q, const char *method)
 {
-    const char *query = strchr(q->target, '?');
-    size_t path_len = query ? (size_t)(query - q->target) : strlen(q->target);
+    struct span path = path_of(q);
+    const char *query = q->target + path.len;
     return (struct api_request){
         .method = method,
-        .path = {q->target, path_len},
-        .query = query ? span_of(query + 1) : (struct span){"", 0},
+        .path = path,
+        .query = span_of(*query ? query + 1 : query),
         .body = {q->body.data ? q->body.data : "", q->body.len},
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),

@@ -10,7 +10,8 @@
  *     not stored: whoever sent it may have given up and looked already;
  *   - an append under a key is stored once, however often it is queued, for STORE_KEY_KEPT_S by the
  *     wall clock and over restarts; the key is stored with the messages or not at all;
- *   - ids grow in the order messages become visible to readers, and are never used again;
+ *   - ids grow in the order messages become visible to readers, and are never used again; those of
+ *     one append follow each other without gaps, and its messages become visible all at once;
  *   - store_read() called by the listener's caller or later sees the message.
  */
 #ifndef CHANCATD_STORE_H
@@ -24,7 +25,7 @@
 #include "common/text.h"
 
 #define STORE_QUEUE_MAX   10000 /* appends waiting for the writer */
-#define STORE_GROUP_MAX   1000  /* appends in one transaction */
+#define STORE_GROUP_MAX   1000  /* messages after which a transaction takes no further append */
 #define STORE_WAIT_MAX_MS 5000  /* from store_queue() until its transaction begins */
 #define STORE_KEY_KEPT_S  (INT64_C(7) * 24 * 3600)
 
@@ -59,8 +60,9 @@ struct store_append {
 /* False stops the reading. Spans are valid during the call. */
 typedef bool store_row_fn(void *context, const struct store_message *m);
 
-/* Told after each commit, before the `done` callbacks, once per message that was stored, from the
- * writer's thread. */
+/* Told after each commit, before the `done` callbacks, of messages that were stored, from the
+ * writer's thread: of each, or only of the last of several that follow each other in one append and
+ * in one channel. */
 typedef void store_listener_fn(void *context, struct span channel, int64_t id);
 
 /* Opens or makes the database `where` (a path, or ":memory:"). ERROR_LOCAL: also when it is

@@ -271,23 +271,23 @@ static bool commit_group(struct store *s, struct store_append *group)
     return false;
 }
 
-/* Takes up to STORE_GROUP_MAX appends; waits for the first. NULL: closing and empty. */
+/* Takes appends up to STORE_GROUP_MAX; waits for the first. NULL: closing and empty. */
 static struct store_append *take_group(struct store *s)
 {
     pthread_mutex_lock(&s->queue_lock);
     while (!s->first && !s->closing)
         pthread_cond_wait(&s->queue_filled, &s->queue_lock);
     struct store_append *group = s->first, **end = &group;
-    unsigned count = 0;
-    while (*end && count < STORE_GROUP_MAX) {
+    size_t messages = 0;
+    while (*end && messages < STORE_GROUP_MAX) {
+        messages += (*end)->count;
         end = &(*end)->next;
-        count++;
+        s->queued--;
     }
     s->first = *end;
     *end = NULL;
     if (!s->first)
         s->last = &s->first;
-    s->queued -= count;
     pthread_mutex_unlock(&s->queue_lock);
     return group;
 }
@@ -313,8 +313,11 @@ static struct store_append *take_late(struct store_append **group)
 static void tell_listener(struct store *s, const struct store_append *group)
 {
     for (const struct store_append *a = group; a; a = a->next) {
-        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++)
-            s->listener(s->listener_context, a->messages[i].channel, a->messages[i].id);
+        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++) {
+            const struct store_message *m = &a->messages[i];
+            if (i + 1 == a->count || !span_equal(m->channel, m[1].channel))
+                s->listener(s->listener_context, m->channel, m->id);
+        }
     }
 }
 

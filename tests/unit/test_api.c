@@ -4,8 +4,9 @@
  */
 #include "unit.h"
 
+#include "unit/api_fixture.h"
+
 #include <jansson.h>
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,110 +19,6 @@
 
 #define WIRE_FILE "tests/data/wire.jsonl"
 #define FORM_TYPE "application/x-www-form-urlencoded"
-
-/* A store and the end of its append, as routes.c would wait for it. */
-struct fixture {
-    struct api api;
-    struct keys keys;
-    pthread_mutex_t lock;
-    pthread_cond_t stored;
-    bool done;
-    enum error_kind kind;
-};
-
-static void ignore_message(void *context, struct span channel, int64_t id)
-{
-    (void)context, (void)channel, (void)id;
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    if (!f)
-        return -1;
-    keys_init(&f->keys);
-    f->api.keys = &f->keys;
-    pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->stored, NULL);
-    *state = f;
-    return store_open(":memory:", ignore_message, NULL, &f->api.store, NULL) ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    store_close(f->api.store);
-    pthread_cond_destroy(&f->stored);
-    pthread_mutex_destroy(&f->lock);
-    keys_destroy(&f->keys);
-    free(f);
-    return 0;
-}
-
-static void on_done(struct store_append *append, enum error_kind kind)
-{
-    struct fixture *f = append->context;
-    pthread_mutex_lock(&f->lock);
-    f->done = true;
-    f->kind = kind;
-    pthread_cond_signal(&f->stored);
-    pthread_mutex_unlock(&f->lock);
-}
-
-static void store_and_wait(struct fixture *f, struct api_call *call)
-{
-    f->done = false;
-    call->append.done = on_done;
-    call->append.context = f;
-    assert_int_equal(store_queue(f->api.store, &call->append), ERROR_NONE);
-    pthread_mutex_lock(&f->lock);
-    while (!f->done)
-        pthread_cond_wait(&f->stored, &f->lock);
-    pthread_mutex_unlock(&f->lock);
-    api_stored(call, f->kind);
-}
-
-/* Runs a call to its end. */
-static void go_on(struct fixture *f, struct api_call *call, enum api_next next)
-{
-    switch (next) {
-    case API_STORE:
-        store_and_wait(f, call);
-        break;
-    case API_WAIT:
-        api_read(call);
-        break;
-    case API_READY:
-        break;
-    }
-}
-
-/* Runs one request to its end; all of the body is in *body. Returns the status. */
-static int ask(struct fixture *f, const char *method, const char *target, const char *type,
-               const char *form, struct buf *body)
-{
-    struct api_call call;
-    const char *query = strchr(target, '?');
-    struct api_request request = {
-        .method = method,
-        .path = {target, query ? (size_t)(query - target) : strlen(target)},
-        .query = span_of(query ? query + 1 : ""),
-        .body = span_of(form ? form : ""),
-        .content_type = type,
-    };
-    api_init(&call, &f->api);
-    go_on(f, &call, api_begin(&call, &request));
-    buf_clear(body);
-    assert_int_equal(buf_add(body, call.response.body.data, call.response.body.len), 0);
-    while (call.response.more) {
-        assert_true(api_fill(&call));
-        assert_int_equal(buf_add(body, call.response.body.data, call.response.body.len), 0);
-    }
-    int status = call.response.status;
-    assert_non_null(call.response.content_type);
-    api_release(&call);
-    return status;
-}
 
 /* Puts "TIME" for each time, which must look like one, so that replies can be compared. */
 static void hide_times(json_t *json)
@@ -572,7 +469,7 @@ static void a_token_is_demanded_everywhere(void **state)
     }
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, api_set_up, api_tear_down)
 
 int main(void)
 {

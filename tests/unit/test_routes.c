@@ -180,7 +180,7 @@ static void the_headers_of_the_extras_are_sent(void **state)
 {
     struct fixture *f = *state;
     static const char *const replies[] = {
-        "\r\nChancat-Features: wait, limit, keys\r\n",
+        "\r\nChancat-Features: wait, limit, keys, batch\r\n",
         "\r\nChancat-Last-Id: 0\r\n",
     };
     for (size_t i = 0; i < COUNT(replies); i++) {
@@ -256,6 +256,8 @@ static void a_body_that_is_too_large_is_told(void **state)
         "POST /send HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
         "10000001\r\n\r\n",
         "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n",
+        "POST /batch?x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+        "1048577\r\n\r\n",
     };
     for (size_t i = 0; i < COUNT(asking); i++) {
         int fd = dial(*state);

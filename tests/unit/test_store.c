@@ -151,6 +151,55 @@ static void an_append_of_several_is_stored_whole_or_not_at_all(void **state)
     sqlite3_close(db);
 }
 
+/* The end of an append, and how many messages the listener had been told of by then. */
+struct noting {
+    struct item item;
+    int heard;
+};
+
+static void note_heard(struct store_append *append, enum error_kind kind)
+{
+    struct fixture *f = append->context;
+    struct item *item = (struct item *)((char *)append - offsetof(struct item, append));
+    pthread_mutex_lock(&f->lock);
+    ((struct noting *)(void *)item)->heard = f->heard;
+    pthread_mutex_unlock(&f->lock);
+    store_on_done(append, kind);
+}
+
+static void queue_noting(struct fixture *f, struct noting *n, struct store_message *messages,
+                         size_t count)
+{
+    n->item.append = (struct store_append){
+        .messages = messages, .count = count, .done = note_heard, .context = f};
+    assert_int_equal(store_queue(f->store, &n->item.append), ERROR_NONE);
+}
+
+static void a_long_append_is_told_briefly_and_ends_a_group(void **state)
+{
+    struct fixture *f = *state;
+    static struct store_message messages[STORE_GROUP_MAX + 2];
+    static struct noting items[3];
+    open_store(f);
+    for (size_t i = 0; i < COUNT(messages); i++)
+        messages[i] = (struct store_message){.channel = span_of(i % 500 < 400 ? "a" : "b"),
+                                             .sender = span_of("s"),
+                                             .content = span_of("x")};
+    sqlite3 *db = other_connection(f);
+    run_sql(db, "BEGIN IMMEDIATE");
+    queue_noting(f, &items[0], &messages[0], 1); /* the writer may have begun with this one */
+    queue_noting(f, &items[1], &messages[1], STORE_GROUP_MAX);
+    queue_noting(f, &items[2], &messages[STORE_GROUP_MAX + 1], 1);
+    run_sql(db, "ROLLBACK");
+    sqlite3_close(db);
+    wait_for(f, 3);
+    assert_int_equal(f->failed, 0);
+    assert_int_equal(items[1].heard, 1 + 5); /* a b a b, and one more in a */
+    assert_int_equal(items[2].heard, 1 + 5 + 1);
+    assert_int_equal(messages[STORE_GROUP_MAX].id, messages[1].id + STORE_GROUP_MAX - 1);
+    assert_int_equal(rows_of(f, "a") + rows_of(f, "b"), COUNT(messages));
+}
+
 static void a_full_queue_takes_no_more_and_a_failed_group_stores_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -247,6 +296,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(closing_finishes_what_is_queued, store_set_up,
                                         store_tear_down),
         cmocka_unit_test_setup_teardown(an_append_of_several_is_stored_whole_or_not_at_all,
+                                        store_set_up, store_tear_down),
+        cmocka_unit_test_setup_teardown(a_long_append_is_told_briefly_and_ends_a_group,
                                         store_set_up, store_tear_down),
         cmocka_unit_test_setup_teardown(
             a_full_queue_takes_no_more_and_a_failed_group_stores_nothing, store_set_up,
