@@ -219,6 +219,7 @@ static void note_features(struct channel *c, const struct http_reply *reply)
     c->can_wait = has_feature(reply->features, "wait");
     c->can_limit = has_feature(reply->features, "limit");
     c->can_keys = has_feature(reply->features, "keys");
+    c->can_batch = c->can_keys && has_feature(reply->features, "batch");
 }
 
 static enum error_kind tell_reset(const struct channel *c, struct error *e)
@@ -443,23 +444,16 @@ static bool on_post_body(void *context, const struct http_reply *reply, struct s
     return buf_add(body, piece.data, piece.len) == 0;
 }
 
-enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
-                             struct span content, const char *key, struct channel_posted *ret,
-                             struct error *e)
+/* One POST; the reply's body is in c->body afterwards. */
+static void post(struct channel *c, const char *target, const char *content_type, struct span body,
+                 const char *key, struct channel_posted *ret, struct http_reply *reply)
 {
-    struct buf form;
-    buf_init(&form, 3 * (name.len + sender.len + content.len) + 64);
-    *ret = (struct channel_posted){.retry_after_ms = -1};
-    if (form_add_pair(&form, "channel", name) || form_add_pair(&form, "sender", sender) ||
-        form_add_pair(&form, "content", content)) {
-        buf_release(&form);
-        return error_set(e, ERROR_LOCAL, "no memory for a message");
-    }
     buf_shrink(&c->body, SCAN_ELEMENT_MAX / 16);
     struct http_request request = {
-        .target = "/send",
+        .target = target,
         .post = true,
-        .body = {form.data, form.len},
+        .body = body,
+        .content_type = content_type,
         .idempotency_key = key,
         .silence_ms = CHANNEL_SILENCE_MS,
         .limit_ms = CHANNEL_POST_MAX_MS,
@@ -468,12 +462,44 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         .on_body = on_post_body,
         .context = &c->body,
     };
+    http_perform(c->http, &request, reply);
+    log_info("POST %s: status %ld", target, reply->status);
+    ret->retry_after_ms = reply->retry_after_ms;
+    ret->status = reply->status;
+}
+
+enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
+                             struct span content, const char *key, struct channel_posted *ret,
+                             struct error *e)
+{
+    struct buf form;
     struct http_reply reply;
-    http_perform(c->http, &request, &reply);
-    log_info("POST /send: status %ld", reply.status);
+    *ret = (struct channel_posted){.retry_after_ms = -1};
+    buf_init(&form, 3 * (name.len + sender.len + content.len) + 64);
+    if (form_add_pair(&form, "channel", name) || form_add_pair(&form, "sender", sender) ||
+        form_add_pair(&form, "content", content)) {
+        buf_release(&form);
+        return error_set(e, ERROR_LOCAL, "no memory for a message");
+    }
+    post(c, "/send", NULL, (struct span){form.data, form.len}, key, ret, &reply);
     buf_release(&form);
-    ret->retry_after_ms = reply.retry_after_ms;
-    ret->status = reply.status;
     return outcome_of_post(&reply, (struct span){c->body.data, c->body.len}, sender, content,
                            &ret->stored, e);
+}
+
+enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
+                                   struct channel_posted *ret, struct error *e)
+{
+    struct http_reply reply;
+    struct message *stored = &ret->stored;
+    *ret = (struct channel_posted){.retry_after_ms = -1};
+    post(c, "/batch", "application/x-ndjson", (struct span){batch->body.data, batch->body.len}, key,
+         ret, &reply);
+    enum error_kind kind = outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch,
+                                            &stored->fields, e);
+    if (kind)
+        return kind;
+    const json_t *last = json_array_get(stored->fields, json_array_size(stored->fields) - 1);
+    stored->id = json_integer_value(json_object_get(last, "id"));
+    return ERROR_NONE;
 }

@@ -3,7 +3,7 @@
  * channel: what the API means: fetch what is new since the cursor, post a message.
  *
  * One struct channel belongs to one thread and uses that thread's connection.
- * chancatd's extras (`wait`, `limit`, `keys`) are used once a reply has announced them.
+ * chancatd's extras (`wait`, `limit`, `keys`, `batch`) are used once a reply has announced them.
  *
  * Every message is handed over once: what is not above the cursor is passed over, and the cursor
  * follows what was handed over, so that a reply that was cut is taken up after its last whole
@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/batch.h"
 #include "client/http.h"
 #include "client/scan.h"
 #include "common/buf.h"
@@ -48,7 +49,7 @@ struct channel {
     struct http *http; /* not owned */
     struct span name;  /* not owned */
     int64_t cursor;    /* id of the newest message handed over; 0: none */
-    bool can_wait, can_limit, can_keys;
+    bool can_wait, can_limit, can_keys, can_batch;
     bool watches;              /* notices a reset */
     bool check_due;            /* the next fetch asks for the newest message once more */
     struct message newest;     /* handed over; empty: none yet, or it does not watch */
@@ -127,5 +128,10 @@ struct channel_posted {
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
                              struct span content, const char *key, struct channel_posted *ret,
                              struct error *e);
+
+/* Sends a batch; kinds as outcome_of_batch(), and ERROR_LOCAL. ret->stored.fields is the array of
+ * the stored messages, ret->stored.id the last one's id. */
+enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
+                                   struct channel_posted *ret, struct error *e);
 
 #endif

@@ -29,12 +29,29 @@ void courier_release(struct courier *c)
     buf_release(&c->receipt);
 }
 
-static void print_receipt(struct courier *c, const struct message *stored)
+static bool add_receipts(struct courier *c, const struct parcel *p, const struct message *stored)
+{
+    if (!p->batch)
+        return message_add_json(stored, &c->receipt) == 0;
+    for (size_t i = 0; i < json_array_size(stored->fields); i++) {
+        struct message m;
+        if (message_take(&m, json_array_get(stored->fields, i), NULL))
+            return false;
+        bool good = message_add_json(&m, &c->receipt) == 0;
+        message_release(&m);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static void print_receipts(struct courier *c, const struct parcel *p, const struct message *stored)
 {
     struct error e;
     if (c->receipts_over)
         return;
-    if (message_add_json(stored, &c->receipt)) {
+    if (!add_receipts(c, p, stored)) {
+        buf_clear(&c->receipt);
         log_error("no memory for a receipt");
         tally_add(c->tally, ERROR_LOCAL);
         return;
@@ -56,13 +73,19 @@ enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *
     struct session *s = c->s;
     struct message stored = {0};
     enum error_kind kind = deliver(&c->deliver, p, &stored, e);
-    if (s->options->no_echo)
+    if (s->options->no_echo) /* batches are not used then */
         echo_end(&s->echo, stored.id);
     atomic_fetch_add(&s->posts, 1);
     if (atomic_load(&s->pausing))
         http_wake(s->poll_http);
     if (kind == ERROR_NONE && s->options->receipts)
-        print_receipt(c, &stored);
+        print_receipts(c, p, &stored);
     message_release(&stored);
     return kind;
+}
+
+bool courier_can_batch(const struct courier *c)
+{
+    const struct options *o = c->s->options;
+    return c->deliver.channel.can_batch && !o->no_echo && !o->outbox;
 }

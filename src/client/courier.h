@@ -26,6 +26,9 @@ struct courier {
 void courier_init(struct courier *c, struct session *s, struct tally *tally);
 void courier_release(struct courier *c);
 
+/* May several lines go as one batch? Known after the first line. */
+bool courier_can_batch(const struct courier *c);
+
 /* Kinds as deliver(). */
 enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e);
 

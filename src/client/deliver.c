@@ -80,8 +80,10 @@ static enum error_kind try_once(struct progress *g)
         p->attempts--;
         return error_rekind(g->e, ERROR_LOCAL);
     }
-    enum error_kind kind = channel_post(&d->channel, p->channel, p->sender, p->content,
-                                        d->channel.can_keys ? p->key : NULL, &posted, g->e);
+    const char *key = d->channel.can_keys ? p->key : NULL;
+    enum error_kind kind =
+        p->batch ? channel_post_batch(&d->channel, p->batch, key, &posted, g->e)
+                 : channel_post(&d->channel, p->channel, p->sender, p->content, key, &posted, g->e);
     *g->stored = posted.stored;
     g->retry_after_ms = posted.retry_after_ms;
     p->attempts -= kind == ERROR_UNREACHABLE || kind == ERROR_REFUSED;
@@ -154,6 +156,10 @@ static enum error_kind look(struct progress *g)
                        .patience_ms = g->d->patience_ms,
                        .give_up_at = g->d->give_up_at};
     struct error why = *g->e;
+    if (p->batch) {
+        p->apart = true;
+        return error_rekind(g->e, ERROR_UNKNOWN);
+    }
     g->looked = true;
     p->hopeless = p->watermark < 0 && !p->keyed;
     if (p->watermark < 0)
@@ -234,7 +240,7 @@ static enum error_kind give_up(struct progress *g)
 {
     if (!g->maybe)
         return error_rekind(g->e, stop_signal() ? ERROR_STOPPED : ERROR_UNREACHABLE);
-    if (stop_signal() && look(g) == ERROR_NONE)
+    if (stop_signal() && !g->p->batch && look(g) == ERROR_NONE)
         return finish(g, false);
     g->p->hopeless = g->p->watermark < 0 && !g->p->keyed;
     return error_rekind(g->e, ERROR_UNKNOWN);
@@ -244,7 +250,7 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
                         struct error *e)
 {
     struct progress g = {.d = d, .p = p, .maybe = p->attempts > 0, .stored = ret_stored, .e = e};
-    p->hopeless = p->line_refused = false;
+    p->hopeless = p->line_refused = p->apart = false;
     error_set(e, ERROR_UNKNOWN, "an earlier run did not learn whether it was stored");
     for (;;) {
         g.retry_after_ms = -1;
@@ -252,8 +258,10 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
         enum error_kind kind = g.maybe ? resolve(&g) : attempt(&g);
         if (kind == ERROR_NONE)
             return finish(&g, !g.looked);
-        if (kind == ERROR_REFUSED)
+        if (kind == ERROR_REFUSED) {
             backoff_reset(&d->backoff);
+            p->apart = p->batch != NULL;
+        }
         if (g.final || kind == ERROR_REFUSED || kind == ERROR_LOCAL)
             return kind;
         g.maybe = kind == ERROR_UNKNOWN;

@@ -24,6 +24,9 @@
  * A server that answers 200 with another message than ours may have changed the text; when a look
  * does not find ours, it stays unknown and is not sent again.
  *
+ * A batch is one message here. Only its key can settle it; where that is not possible, it is left
+ * to the caller to deliver its lines one by one.
+ *
  * What remains: without keys, a try that is stored later than --settle makes a second message, and
  * another person's message of the same sender and text in that time is taken for ours.
  *
@@ -48,13 +51,16 @@
 struct parcel {
     const char *label; /* what diagnostics call it: `line 5` */
     struct span channel, sender, content;
-    const char *key;   /* its idempotency key */
-    int64_t watermark; /* -1: none is known */
-    int64_t attempts;  /* tries that may have been stored; 0: it is certainly not */
-    int64_t first_s;   /* wall clock of the first, seconds since 1970 */
-    bool keyed;        /* all of them had the key */
+    const struct batch *batch; /* NULL: one message; else sender and content do not count */
+    const char *key;           /* its idempotency key */
+    int64_t watermark;         /* -1: none is known */
+    int64_t attempts;          /* tries that may have been stored; 0: it is certainly not */
+    int64_t first_s;           /* wall clock of the first, seconds since 1970 */
+    bool keyed;                /* all of them had the key */
     /* Told by deliver(): */
     bool hopeless;     /* ERROR_UNKNOWN, and no later run can find out either */
+    bool apart;        /* a batch: its lines must be delivered one by one; with attempts 0, none of
+                          them is stored, else each may be */
     bool line_refused; /* ERROR_REFUSED because of what it holds, not for another reason */
 };
 
@@ -85,11 +91,10 @@ void deliver_forget(struct deliver *d);
 /*
  * Sends `p` until its end is known:
  *
- *   ERROR_NONE         stored once: *ret_stored, which the caller releases
- *   ERROR_REFUSED      not stored, for good
- *   ERROR_UNREACHABLE  not stored, as far as can be seen; the patience is over
- *   ERROR_STOPPED      the same; a signal came
- *   ERROR_UNKNOWN      perhaps stored; the patience is over, a signal came, or it cannot be told
+ *   ERROR_NONE         stored once: *ret_stored, which the caller releases; of a batch, its
+ * `fields` are the array of the messages ERROR_REFUSED      not stored, for good ERROR_UNREACHABLE
+ * not stored, as far as can be seen; the patience is over ERROR_STOPPED      the same; a signal
+ * came ERROR_UNKNOWN      perhaps stored; the patience is over, a signal came, or it cannot be told
  *   ERROR_LOCAL        before_try or memory; with p->attempts > 0 it is perhaps stored
  */
 enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,

@@ -20,8 +20,8 @@ struct http {
     CURLM *multi;
     CURL *easy;
     struct curl_slist *headers;
-    struct curl_slist *keyed_headers; /* those, and the key of the request in work */
-    struct buf url;                   /* prefix, then the request's target */
+    struct curl_slist *own_headers; /* those, and what the request in work has besides */
+    struct buf url;                 /* prefix, then the request's target */
     size_t prefix_len;
     char curl_error[CURL_ERROR_SIZE];
     /* the request in work */
@@ -248,29 +248,35 @@ void http_close(struct http *h)
     curl_easy_cleanup(h->easy);
     curl_multi_cleanup(h->multi);
     curl_slist_free_all(h->headers);
-    curl_slist_free_all(h->keyed_headers);
+    curl_slist_free_all(h->own_headers);
     buf_release(&h->url);
     free(h);
 }
 
-/* The list with this request's key; NULL: no memory. */
-static struct curl_slist *add_key(struct http *h, const char *key)
+static bool add_header(struct curl_slist *list, const char *name, const char *value)
 {
     char line[160];
-    curl_slist_free_all(h->keyed_headers);
-    h->keyed_headers = make_headers();
-    snprintf(line, sizeof(line), "Idempotency-Key: %s", key);
-    if (h->keyed_headers && !curl_slist_append(h->keyed_headers, line)) {
-        curl_slist_free_all(h->keyed_headers);
-        h->keyed_headers = NULL;
-    }
-    return h->keyed_headers;
+    snprintf(line, sizeof(line), "%s: %s", name, value);
+    return !value || curl_slist_append(list, line);
+}
+
+/* The list with what this request has besides; NULL: no memory. */
+static struct curl_slist *own_headers(struct http *h, const struct http_request *request)
+{
+    curl_slist_free_all(h->own_headers);
+    h->own_headers = make_headers();
+    if (h->own_headers && add_header(h->own_headers, "Content-Type", request->content_type) &&
+        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key))
+        return h->own_headers;
+    curl_slist_free_all(h->own_headers);
+    h->own_headers = NULL;
+    return NULL;
 }
 
 static bool prepare(struct http *h, const struct http_request *request)
 {
     struct curl_slist *headers =
-        request->idempotency_key ? add_key(h, request->idempotency_key) : h->headers;
+        request->idempotency_key || request->content_type ? own_headers(h, request) : h->headers;
     if (!headers)
         return false;
     h->url.len = h->prefix_len;

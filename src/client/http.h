@@ -63,6 +63,7 @@ struct http_request {
     const char *target; /* path and query, put behind the URL's prefix */
     bool post;
     struct span body;            /* of a POST, form-encoded */
+    const char *content_type;    /* of it; NULL: form-encoded */
     const char *idempotency_key; /* sent as the header of that name; NULL: none */
     int64_t silence_ms;
     int64_t limit_ms; /* for all of it; 0: none, as long as something happens */

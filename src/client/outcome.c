@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json_text.h"
+
 /* The sentence for a status: the server's own {"error":...} if it sent one. */
 static void describe_status(const struct http_reply *reply, struct span body, char ret[384])
 {
@@ -31,9 +33,9 @@ static enum error_kind no_reply(const struct http_reply *reply, enum error_kind 
     return error_set(e, kind, "%s", reply->error);
 }
 
-enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
-                                struct span sender, struct span content, struct message *ret_stored,
-                                struct error *e)
+/* Everything but what a whole 200 holds. ERROR_NONE: it is one. */
+static enum error_kind outcome_of_status(const struct http_reply *reply, struct span body,
+                                         struct error *e)
 {
     char text[384];
     describe_status(reply, body, text);
@@ -45,7 +47,17 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
         return no_reply(reply, reply->left ? ERROR_UNKNOWN : ERROR_UNREACHABLE, e);
     if (reply->status != 200)
         return error_set(e, ERROR_UNKNOWN, "%s", text);
+    return ERROR_NONE;
+}
+
+enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
+                                struct span sender, struct span content, struct message *ret_stored,
+                                struct error *e)
+{
     struct message stored;
+    enum error_kind kind = outcome_of_status(reply, body, e);
+    if (kind)
+        return kind;
     if (message_parse(&stored, body, NULL))
         return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with a message");
     if (!message_is_ours(&stored, sender, content)) {
@@ -53,6 +65,42 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
         return error_set(e, ERROR_BAD_DATA, "the server answers with another message than ours");
     }
     *ret_stored = stored;
+    return ERROR_NONE;
+}
+
+static bool is_ours(const json_t *array, const struct batch *batch)
+{
+    int64_t last = 0;
+    if (!json_is_array(array) || json_array_size(array) != batch_count(batch))
+        return false;
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        struct message m;
+        struct batch_line line = batch_at(batch, i);
+        if (message_take(&m, json_array_get(array, i), NULL))
+            return false;
+        bool good = m.id > last && message_is_ours(&m, line.sender, line.content);
+        last = m.id;
+        message_release(&m);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
+                                 const struct batch *batch, json_t **ret_stored, struct error *e)
+{
+    json_t *array;
+    enum error_kind kind = outcome_of_status(reply, body, e);
+    if (kind)
+        return kind;
+    if (json_text_parse(body, JSON_ALLOW_NUL, &array, NULL, NULL))
+        return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with messages");
+    if (!is_ours(array, batch)) {
+        json_decref(array);
+        return error_set(e, ERROR_BAD_DATA, "the server answers with other messages than ours");
+    }
+    *ret_stored = array;
     return ERROR_NONE;
 }
 

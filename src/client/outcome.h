@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "client/batch.h"
 #include "client/http.h"
 #include "common/error.h"
 #include "common/message.h"
@@ -28,6 +29,11 @@
 enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
                                 struct span sender, struct span content, struct message *ret_stored,
                                 struct error *e);
+
+/* The same for a POST of a batch: stored means 200 and an array of as many messages, each ours,
+ * with ascending ids. *ret_stored is that array, the caller releases it. */
+enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
+                                 const struct batch *batch, json_t **ret_stored, struct error *e);
 
 /* A refusal with this status speaks of what the line holds; another one (no token, another
  * address, ...) of the request, and would meet every line. */

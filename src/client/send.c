@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client/batch.h"
 #include "client/courier.h"
 #include "client/drain.h"
 #include "client/line.h"
@@ -12,6 +13,9 @@
 #include "common/log.h"
 #include "common/stop.h"
 
+/* A deadline that has passed. */
+#define AT_ONCE 0
+
 struct sending {
     struct session *s;
     struct tally *tally;
@@ -19,22 +23,28 @@ struct sending {
     struct outbox outbox; /* with --outbox, as `drain` */
     struct drain drain;
     struct line line;
+    struct batch batch; /* lines that go together */
+    bool held_over;     /* `line` and these did not fit into it any more */
+    struct span channel, sender;
+    int64_t number;
     bool warned_replaced;
-    bool over;
+    bool ended; /* no line will come from stdin any more */
+    bool over;  /* nothing will be sent any more */
 };
 
 /* The line is not stored and will not be; the run goes on. */
-static void refuse(struct sending *g, const char *why)
+static void refuse(struct sending *g, int64_t number, const char *why)
 {
-    log_error("line %" PRId64 " is refused: %s", g->s->input->line, why);
+    log_error("line %" PRId64 " is refused: %s", number, why);
     g->tally->lines_refused++;
     tally_add(g->tally, ERROR_REFUSED);
 }
 
 /* The run ends with this line; it is `unknown` whether it is stored, or it is not. */
-static void give_up(struct sending *g, enum error_kind kind, bool unknown, const struct error *e)
+static void give_up(struct sending *g, int64_t number, enum error_kind kind, bool unknown,
+                    const struct error *e)
 {
-    log_error("line %" PRId64 " %s: %s", g->s->input->line,
+    log_error("line %" PRId64 " %s: %s", number,
               unknown ? "may or may not be stored" : "is not sent", e->text);
     g->tally->lines_unknown += unknown;
     g->tally->lines_unsent += !unknown;
@@ -42,25 +52,75 @@ static void give_up(struct sending *g, enum error_kind kind, bool unknown, const
     g->over = true;
 }
 
-/* To the server at once; its fate is known afterwards. */
-static void send_now(struct sending *g, struct span channel, struct span sender)
+/* To the server at once; its fate is known afterwards. `tried`: as part of a batch that may be
+ * stored (NULL: no). */
+static void send_now(struct sending *g, const struct batch_line *line, const struct parcel *tried)
 {
     struct error e;
     char label[32], key[OUTBOX_KEY_LEN + 1];
-    snprintf(label, sizeof(label), "line %" PRId64, g->s->input->line);
+    snprintf(label, sizeof(label), "line %" PRId64, line->number);
     struct parcel p = {.label = label,
-                       .channel = channel,
-                       .sender = sender,
-                       .content = g->line.content,
+                       .channel = line->channel,
+                       .sender = line->sender,
+                       .content = line->content,
                        .key = key,
                        .watermark = -1};
+    if (tried) {
+        p.watermark = tried->watermark;
+        p.attempts = tried->attempts;
+        p.first_s = tried->first_s;
+    }
     enum error_kind kind = outbox_make_key(key, &e);
     if (!kind)
         kind = courier_take(&g->courier, &p, &e);
     if (kind == ERROR_REFUSED)
-        refuse(g, e.text);
+        refuse(g, line->number, e.text);
     else if (kind)
-        give_up(g, kind, kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0), &e);
+        give_up(g, line->number, kind,
+                kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0), &e);
+}
+
+/* The lines of a batch that cannot go together, one by one. */
+static void send_apart(struct sending *g, const struct parcel *batch)
+{
+    size_t count = batch_count(&g->batch), i;
+    for (i = 0; i < count && !g->over && !stop_signal(); i++) {
+        struct batch_line line = batch_at(&g->batch, i);
+        send_now(g, &line, batch->attempts ? batch : NULL);
+    }
+    if (batch->attempts)
+        g->tally->lines_unknown += (int64_t)(count - i);
+    else
+        g->tally->lines_unsent += (int64_t)(count - i);
+}
+
+static void send_batch(struct sending *g)
+{
+    struct error e;
+    char label[64], key[OUTBOX_KEY_LEN + 1];
+    size_t count = batch_count(&g->batch);
+    struct batch_line first = batch_at(&g->batch, 0), last = batch_at(&g->batch, count - 1);
+    if (count == 1) {
+        send_now(g, &first, NULL);
+        return;
+    }
+    snprintf(label, sizeof(label), "lines %" PRId64 " to %" PRId64, first.number, last.number);
+    struct parcel p = {
+        .label = label, .channel = first.channel, .batch = &g->batch, .key = key, .watermark = -1};
+    enum error_kind kind = outbox_make_key(key, &e);
+    if (!kind)
+        kind = courier_take(&g->courier, &p, &e);
+    if (p.apart) {
+        log_info("%s: %s; sending them one by one", label, e.text);
+        send_apart(g, &p);
+    } else if (kind) {
+        bool unknown = kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0);
+        log_error("%s %s: %s", label, unknown ? "may or may not be stored" : "are not sent",
+                  e.text);
+        *(unknown ? &g->tally->lines_unknown : &g->tally->lines_unsent) += (int64_t)count;
+        tally_add(g->tally, kind);
+        g->over = true;
+    }
 }
 
 /* Into the outbox, and from there to the server. */
@@ -72,19 +132,11 @@ static void send_durably(struct sending *g, struct span channel, struct span sen
     enum error_kind kind =
         outbox_add(&g->outbox, g->drain.server, channel, sender, g->line.content, key, &number, &e);
     if (kind) {
-        give_up(g, kind, false, &e);
+        give_up(g, g->s->input->line, kind, false, &e);
         return;
     }
     drain_note(&g->drain, number, key);
     drain_run(&g->drain);
-}
-
-static void post(struct sending *g, struct span channel, struct span sender)
-{
-    if (g->s->options->outbox)
-        send_durably(g, channel, sender);
-    else
-        send_now(g, channel, sender);
 }
 
 /* What the command line names wins over what the line names. */
@@ -101,9 +153,9 @@ static bool parse(struct sending *g, struct span record)
         o->json ? line_parse_json(&g->line, record, !o->channel, !o->sender_named, &e)
                 : line_parse_plain(&g->line, record, &e);
     if (kind == ERROR_REFUSED)
-        refuse(g, e.text);
+        refuse(g, g->s->input->line, e.text);
     else if (kind)
-        give_up(g, kind, false, &e);
+        give_up(g, g->s->input->line, kind, false, &e);
     else if (g->line.replaced && !g->warned_replaced) {
         g->warned_replaced = true;
         log_warn("line %" PRId64 ": bytes that are not UTF-8, or NUL, are sent as U+FFFD",
@@ -112,52 +164,94 @@ static bool parse(struct sending *g, struct span record)
     return kind == ERROR_NONE;
 }
 
-static void send_record(struct sending *g, struct span record)
+/* Makes a record the line in work. False: there is nothing to send. */
+static bool take_record(struct sending *g, struct span record)
 {
     struct session *s = g->s;
     const struct options *o = s->options;
     if (text_trim(record).len == 0) {
         if (o->terminal)
             log_warn("Nothing sent!");
-        return;
+        return false;
     }
     if (!parse(g, record))
-        return;
-    struct span channel = choose(o->channel != NULL, s->channel, g->line.channel);
-    struct span sender = choose(o->sender_named, s->sender, g->line.sender);
-    if (text_trim(channel).len == 0)
-        refuse(g, "it names no channel, and the command line names none either");
+        return false;
+    g->number = s->input->line;
+    g->channel = choose(o->channel != NULL, s->channel, g->line.channel);
+    g->sender = choose(o->sender_named, s->sender, g->line.sender);
+    if (text_trim(g->channel).len == 0)
+        refuse(g, g->number, "it names no channel, and the command line names none either");
     else if (text_trim(g->line.content).len == 0)
-        refuse(g, "the content is empty");
+        refuse(g, g->number, "the content is empty");
     else
-        post(g, channel, sender);
+        return true;
+    return false;
+}
+
+/* The next line, waited for until `deadline`. False: there is none now. */
+static bool take_line(struct sending *g, int64_t deadline)
+{
+    struct error e;
+    struct span record;
+    while (!g->over && !g->ended) {
+        switch (input_next(g->s->input, deadline, &record, &e)) {
+        case INPUT_RECORD:
+            if (take_record(g, record))
+                return true;
+            break;
+        case INPUT_TOO_LONG:
+            refuse(g, g->s->input->line, "it is longer than 1 MiB");
+            break;
+        case INPUT_LATER:
+            return false;
+        case INPUT_FAILED:
+            log_error("%s", e.text);
+            tally_add(g->tally, ERROR_LOCAL);
+            g->ended = true;
+            break;
+        case INPUT_STOPPED:
+        case INPUT_END:
+            g->ended = true;
+            break;
+        }
+    }
+    return false;
+}
+
+static struct batch_line line_in_work(const struct sending *g)
+{
+    return (struct batch_line){g->number, g->channel, g->sender, g->line.content};
+}
+
+/* The line in work, and as many as wait behind it and fit: nothing is waited for. */
+static void send_together(struct sending *g)
+{
+    struct batch_line line = line_in_work(g);
+    batch_clear(&g->batch);
+    if (!courier_can_batch(&g->courier) || !batch_add(&g->batch, &line)) {
+        send_now(g, &line, NULL);
+        return;
+    }
+    while (take_line(g, AT_ONCE)) {
+        line = line_in_work(g);
+        g->held_over = !batch_add(&g->batch, &line);
+        if (g->held_over)
+            break;
+    }
+    send_batch(g);
 }
 
 static void take_next(struct sending *g)
 {
-    struct error e;
-    struct span record;
     int64_t again_at = g->s->options->outbox ? drain_again_at(&g->drain) : CLOCK_NEVER;
-    switch (input_next(g->s->input, again_at, &record, &e)) {
-    case INPUT_RECORD:
-        send_record(g, record);
-        break;
-    case INPUT_TOO_LONG:
-        refuse(g, "it is longer than 1 MiB");
-        break;
-    case INPUT_LATER:
+    bool taken = g->held_over || take_line(g, again_at);
+    g->held_over = false;
+    if (taken && g->s->options->outbox)
+        send_durably(g, g->channel, g->sender);
+    else if (taken)
+        send_together(g);
+    else if (!g->over && !g->ended)
         drain_run(&g->drain);
-        break;
-    case INPUT_FAILED:
-        log_error("%s", e.text);
-        tally_add(g->tally, ERROR_LOCAL);
-        g->over = true;
-        break;
-    case INPUT_STOPPED:
-    case INPUT_END:
-        g->over = true;
-        break;
-    }
 }
 
 static bool start(struct sending *g, struct session *s, struct tally *tally)
@@ -166,6 +260,7 @@ static bool start(struct sending *g, struct session *s, struct tally *tally)
     *g = (struct sending){.s = s, .tally = tally, .outbox = {.lock_fd = -1}};
     courier_init(&g->courier, s, tally);
     line_init(&g->line);
+    batch_init(&g->batch);
     if (!s->options->outbox)
         return true;
     if (outbox_open(&g->outbox, s->options->outbox, &e)) {
@@ -189,6 +284,7 @@ static void finish(struct sending *g)
         drain_release(&g->drain);
         outbox_close(&g->outbox);
     }
+    batch_release(&g->batch);
     line_release(&g->line);
     courier_release(&g->courier);
     atomic_store(&s->failed, tally->local || tally->unknown || tally->unreachable);
@@ -201,9 +297,9 @@ void send_run(struct session *s, struct tally *tally)
 {
     struct sending g;
     bool good = start(&g, s, tally);
-    while (good && !g.over && !stop_signal())
+    while (good && !g.over && (!g.ended || g.held_over) && !stop_signal())
         take_next(&g);
-    tally->lines_unsent += input_count_rest(s->input);
+    tally->lines_unsent += input_count_rest(s->input) + g.held_over;
     if (good && s->options->outbox)
         drain_finish(&g.drain, false);
     finish(&g);

@@ -22,35 +22,40 @@ static bool take_string(const json_t *fields, const char *name, struct span *ret
     return true;
 }
 
+enum error_kind message_take(struct message *m, json_t *value, struct error *e)
+{
+    struct message taken = {.fields = value};
+    const json_t *id = json_object_get(value, "id");
+    *m = (struct message){0};
+    if (!json_is_object(value))
+        return error_set(e, ERROR_BAD_DATA, "not a JSON object");
+    if (!json_is_integer(id) || json_integer_value(id) <= 0)
+        return error_set(e, ERROR_BAD_DATA, "no id above 0");
+    if (!take_string(value, "sender", &taken.sender) ||
+        !take_string(value, "content", &taken.content))
+        return error_set(e, ERROR_BAD_DATA, "no text in sender or content");
+    taken.id = json_integer_value(id);
+    json_incref(value);
+    *m = taken;
+    return ERROR_NONE;
+}
+
 enum error_kind message_parse(struct message *m, struct span element, struct error *e)
 {
     *m = (struct message){0};
     if (element.len == 0)
         return error_set(e, ERROR_BAD_DATA, "an empty or oversized element");
     size_t used;
-    json_t *fields;
-    enum error_kind kind = json_text_parse(element, PARSE_FLAGS, &fields, &used, e);
+    json_t *value;
+    enum error_kind kind = json_text_parse(element, PARSE_FLAGS, &value, &used, e);
     if (kind)
         return kind;
-    struct message parsed = {.fields = fields};
-    const json_t *id = json_object_get(fields, "id");
     /* Without its own end check Jansson tells where it stopped. */
-    if (used != element.len)
-        error_set(e, ERROR_BAD_DATA, "more than one value between two commas");
-    else if (!json_is_object(fields))
-        error_set(e, ERROR_BAD_DATA, "not a JSON object");
-    else if (!json_is_integer(id) || json_integer_value(id) <= 0)
-        error_set(e, ERROR_BAD_DATA, "no id above 0");
-    else if (!take_string(fields, "sender", &parsed.sender) ||
-             !take_string(fields, "content", &parsed.content))
-        error_set(e, ERROR_BAD_DATA, "no text in sender or content");
-    else {
-        parsed.id = json_integer_value(id);
-        *m = parsed;
-        return ERROR_NONE;
-    }
-    json_decref(fields);
-    return ERROR_BAD_DATA;
+    kind = used == element.len
+               ? message_take(m, value, e)
+               : error_set(e, ERROR_BAD_DATA, "more than one value between two commas");
+    json_decref(value);
+    return kind;
 }
 
 void message_release(struct message *m)

@@ -39,6 +39,9 @@ struct message_mark {
  * *m empty. */
 enum error_kind message_parse(struct message *m, struct span element, struct error *e);
 
+/* The same from a value that is parsed already; *m shares it. ERROR_BAD_DATA. */
+enum error_kind message_take(struct message *m, json_t *value, struct error *e);
+
 /* Frees what message_parse made; empty and NULL are fine. */
 void message_release(struct message *m);
 

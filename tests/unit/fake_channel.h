@@ -5,7 +5,7 @@
  * test which includes this gets them.
  *
  * Each fake call takes the next step of its script and adds a letter to `calls`: p a probe,
- * S a POST, K a POST with a key, L a look. Time passes only in waits.
+ * S a POST, K a POST with a key, B one of a batch, L a look. Time passes only in waits.
  */
 #ifndef CHANCAT_FAKE_CHANNEL_H
 #define CHANCAT_FAKE_CHANNEL_H
@@ -133,6 +133,22 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         assert_string_equal(key, fake.last_key);
     if (key)
         snprintf(fake.last_key, sizeof(fake.last_key), "%s", key);
+    fake.signal = fake.signal_at_post;
+    *ret = (struct channel_posted){.retry_after_ms = -1, .status = fake.status};
+    enum error_kind kind = fake.posts[fake.post++];
+    if (kind)
+        return error_set(e, kind, "post");
+    ret->stored = stored_message();
+    return ERROR_NONE;
+}
+
+/* B: a batch, which always has a key. */
+enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
+                                   struct channel_posted *ret, struct error *e)
+{
+    (void)c, (void)batch;
+    assert_non_null(key);
+    called('B');
     fake.signal = fake.signal_at_post;
     *ret = (struct channel_posted){.retry_after_ms = -1, .status = fake.status};
     enum error_kind kind = fake.posts[fake.post++];

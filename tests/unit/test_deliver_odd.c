@@ -223,10 +223,74 @@ static void without_a_window_one_look_is_enough(void **state)
     deliver_release(&d);
 }
 
+/* A batch on its way to a server with keys. */
+static enum error_kind run_batch(struct parcel *p)
+{
+    struct batch batch;
+    struct deliver d = start();
+    batch_init(&batch);
+    fake.keys = true;
+    d.channel.can_keys = d.asked = true;
+    p->batch = &batch;
+    enum error_kind kind = run_with(&d, p);
+    p->batch = NULL;
+    batch_release(&batch);
+    deliver_release(&d);
+    return kind;
+}
+
+static void a_batch_of_unknown_outcome_is_repeated_with_its_key(void **state)
+{
+    (void)state;
+    struct parcel p = fresh();
+    fake.posts[0] = fake.posts[1] = ERROR_UNKNOWN;
+    assert_int_equal(run_batch(&p), ERROR_NONE);
+    assert_string_equal(fake.calls, "BpBpB");
+}
+
+static void a_refused_batch_is_delivered_line_by_line(void **state)
+{
+    (void)state;
+    struct parcel p = fresh();
+    fake.posts[0] = ERROR_REFUSED;
+    assert_int_equal(run_batch(&p), ERROR_REFUSED);
+    assert_true(p.apart);
+    assert_int_equal(p.attempts, 0); /* none of them is stored */
+}
+
+static void a_batch_that_no_key_settles_is_looked_for_line_by_line(void **state)
+{
+    static const enum error_kind seconds[] = {ERROR_REFUSED, ERROR_BAD_DATA};
+    for (size_t i = 0; i < COUNT(seconds); i++) {
+        set_up(state);
+        struct parcel p = fresh();
+        fake.posts[0] = ERROR_UNKNOWN;
+        fake.posts[1] = seconds[i];
+        assert_int_equal(run_batch(&p), ERROR_UNKNOWN);
+        assert_true(p.apart);
+        assert_true(p.attempts > 0); /* each of them may be stored */
+        assert_int_equal(fake.look, 0);
+    }
+}
+
+static void a_batch_is_left_unknown_by_a_signal(void **state)
+{
+    (void)state;
+    struct parcel p = fresh();
+    fake.signal_at_post = 15;
+    fake.posts[0] = ERROR_UNKNOWN;
+    assert_int_equal(run_batch(&p), ERROR_UNKNOWN);
+    assert_false(p.apart);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
+        CASE(a_batch_of_unknown_outcome_is_repeated_with_its_key),
+        CASE(a_refused_batch_is_delivered_line_by_line),
+        CASE(a_batch_that_no_key_settles_is_looked_for_line_by_line),
+        CASE(a_batch_is_left_unknown_by_a_signal),
         CASE(an_earlier_runs_line_is_looked_for_above_its_own_watermark),
         CASE(an_earlier_runs_line_is_repeated_with_its_key),
         CASE(a_key_that_an_earlier_try_did_not_have_settles_nothing),

@@ -139,11 +139,55 @@ static void sentences_tell_what_the_server_said(void **state)
     assert_string_equal(e.text, "the server answers 308 and points to https://chat.example/");
 }
 
+#define A "{\"id\":7,\"sender\":\"me\",\"content\":\"a\"}"
+#define B "{\"id\":8,\"sender\":\"me\",\"content\":\"b\"}"
+
+static void what_became_of_a_batch(void **state)
+{
+    (void)state;
+    static const struct {
+        long status;
+        const char *body;
+        enum error_kind expected;
+    } table[] = {
+        {200, "[" A "," B "]", ERROR_NONE},
+        {200, "[" A "]", ERROR_BAD_DATA},
+        {200, "[" B "," A "]", ERROR_BAD_DATA},
+        {200, "[" A "," A "]", ERROR_BAD_DATA},
+        {200, "[" A "," B "," B "]", ERROR_BAD_DATA},
+        {200, "[]", ERROR_BAD_DATA},
+        {200, A, ERROR_BAD_DATA},
+        {200, "[" A ",", ERROR_UNKNOWN},
+        {200, "", ERROR_UNKNOWN},
+        {400, "{\"error\":\"line 2\"}", ERROR_REFUSED},
+        {404, "", ERROR_REFUSED},
+        {409, "", ERROR_UNKNOWN},
+        {422, "", ERROR_REFUSED},
+        {429, "", ERROR_UNREACHABLE},
+        {503, "", ERROR_UNKNOWN},
+    };
+    struct batch batch;
+    struct batch_line lines[] = {{1, span_of("c"), span_of("me"), span_of("a")},
+                                 {2, span_of("c"), span_of("me"), span_of(" b ")}};
+    batch_init(&batch);
+    assert_true(batch_add(&batch, &lines[0]) && batch_add(&batch, &lines[1]));
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct http_reply reply = {.end = HTTP_COMPLETE, .status = table[i].status, .left = true};
+        json_t *stored = NULL;
+        assert_int_equal(outcome_of_batch(&reply, span_of(table[i].body), &batch, &stored, NULL),
+                         table[i].expected);
+        assert_true((stored != NULL) == (table[i].expected == ERROR_NONE));
+        json_decref(stored);
+    }
+    batch_release(&batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_became_of_a_post),
         cmocka_unit_test(every_failure_of_libcurl),
+        cmocka_unit_test(what_became_of_a_batch),
         cmocka_unit_test(what_became_of_a_get),
         cmocka_unit_test(sentences_tell_what_the_server_said),
     };

@@ -21,12 +21,16 @@ static struct {
     char posted[512];                    /* channel/sender/content, each in [] */
     char last_key[40];
     unsigned posts;
+    bool batches;      /* the server takes them */
+    unsigned apart;    /* the n-th post is a batch that must be sent apart, from 1 */
+    int64_t tried;     /* with so many attempts */
+    char attempts[64]; /* of each post, as digits */
 } fake;
 
 void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms)
 {
     (void)http, (void)settle_ms, (void)patience_ms;
-    *d = (struct deliver){0};
+    *d = (struct deliver){.channel.can_batch = fake.batches};
 }
 
 void deliver_release(struct deliver *d)
@@ -44,14 +48,23 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
 {
     (void)d;
     size_t len = strlen(fake.posted);
-    snprintf(fake.posted + len, sizeof(fake.posted) - len, "[%.*s/%.*s/%.*s]", (int)p->channel.len,
-             p->channel.data, (int)p->sender.len, p->sender.data, (int)p->content.len,
-             p->content.data);
+    size_t tries = strlen(fake.attempts);
+    snprintf(fake.attempts + tries, sizeof(fake.attempts) - tries, "%d", (int)p->attempts);
+    if (p->batch) {
+        struct batch_line last = batch_at(p->batch, batch_count(p->batch) - 1);
+        snprintf(fake.posted + len, sizeof(fake.posted) - len, "[%zu..%.*s]", batch_count(p->batch),
+                 (int)last.content.len, last.content.data);
+    } else
+        snprintf(fake.posted + len, sizeof(fake.posted) - len, "[%.*s/%.*s/%.*s]",
+                 (int)p->channel.len, p->channel.data, (int)p->sender.len, p->sender.data,
+                 (int)p->content.len, p->content.data);
     assert_true(fake.posts < POSTS_MAX);
     assert_int_equal(strlen(p->key), 32);
     assert_string_not_equal(p->key, fake.last_key);
     snprintf(fake.last_key, sizeof(fake.last_key), "%s", p->key);
     enum error_kind kind = fake.outcomes[fake.posts++];
+    p->apart = p->batch && fake.posts == fake.apart;
+    p->attempts += p->apart ? fake.tried : 0;
     if (kind)
         return error_set(e, kind, "as told");
     ret_stored->id = fake.posts;
@@ -173,6 +186,89 @@ static void a_line_that_is_too_long_is_refused_by_us(void **state)
     assert_int_equal(tally_status(&tally), 4);
 }
 
+static void lines_that_wait_go_together(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    fake.batches = true;
+    send_text("a\n\nb\nc", &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[3..c]");
+    assert_int_equal(tally_status(&tally), 0);
+    set_up(state);
+    fake.batches = true;
+    send_text("a\n", &o, &tally, &failed); /* one alone is no batch */
+    assert_string_equal(fake.posted, "[c/me/a]");
+}
+
+static void a_line_of_ours_that_is_refused_does_not_cut_a_batch(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0, .json = true, .channel = "c"};
+    struct tally tally;
+    bool failed;
+    fake.batches = true;
+    send_text("{\"content\":\"a\"}\nbad\n{\"content\":\"b\"}\n", &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[2..b]");
+    assert_int_equal(tally.lines_refused, 1);
+}
+
+static void a_refused_batch_is_sent_line_by_line(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    fake.batches = true;
+    fake.outcomes[0] = ERROR_REFUSED;
+    fake.outcomes[2] = ERROR_REFUSED;
+    fake.apart = 1;
+    send_text("a\nb\nc\n", &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[3..c][c/me/a][c/me/b][c/me/c]");
+    assert_string_equal(fake.attempts, "0000");
+    assert_int_equal(tally.lines_refused, 1);
+    assert_int_equal(tally_status(&tally), 4);
+}
+
+static void a_batch_that_may_be_stored_is_looked_for_line_by_line(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    fake.batches = true;
+    fake.outcomes[0] = ERROR_UNKNOWN;
+    fake.outcomes[2] = ERROR_UNKNOWN;
+    fake.apart = 1;
+    fake.tried = 1;
+    send_text("a\nb\nc\n", &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[3..c][c/me/a][c/me/b]");
+    assert_string_equal(fake.attempts, "011"); /* they were tried: no blind POST */
+    assert_int_equal(tally_status(&tally), 5);
+    assert_int_equal(tally.lines_unknown, 2);
+    assert_true(failed);
+}
+
+static void a_batch_that_stays_unknown_counts_all_its_lines(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    fake.batches = true;
+    fake.outcomes[0] = ERROR_UNKNOWN;
+    send_text("a\nb\nc\n", &o, &tally, &failed);
+    assert_int_equal(tally.lines_unknown, 3);
+    assert_int_equal(tally_status(&tally), 5);
+    set_up(state);
+    fake.batches = true;
+    fake.outcomes[0] = ERROR_UNREACHABLE;
+    send_text("a\nb\n", &o, &tally, &failed);
+    assert_int_equal(tally.lines_unsent, 2);
+    assert_int_equal(tally_status(&tally), 3);
+}
+
 static int set_up_all(void **state)
 {
     (void)state;
@@ -190,6 +286,11 @@ int main(void)
         CASE(an_outcome_that_stays_unknown_ends_the_run),
         CASE(json_lines_name_what_the_command_line_does_not),
         CASE(a_line_that_is_too_long_is_refused_by_us),
+        CASE(lines_that_wait_go_together),
+        CASE(a_line_of_ours_that_is_refused_does_not_cut_a_batch),
+        CASE(a_refused_batch_is_sent_line_by_line),
+        CASE(a_batch_that_may_be_stored_is_looked_for_line_by_line),
+        CASE(a_batch_that_stays_unknown_counts_all_its_lines),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }
