@@ -281,7 +281,8 @@ stop_fault
 test_case "no message is skipped, however often the run is killed"
 start_server
 seq 2000 >in
-spawn "$CHANCAT" -s k <in
+# One after the other, or they would all be there before the first kill.
+spawn "$CHANCAT" -s k < <(while read -r i; do echo "$i" && sleep 0.002; done <in)
 writer=$SPAWNED
 : >all
 for i in $(seq 12); do

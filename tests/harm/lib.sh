@@ -382,18 +382,19 @@ enqueuer() {
     until [ $n -ge "$2" ] && [ -e "$HARM/enough" ]; do
         n=$((n + 1))
         printf '%s-%04d\n' "$1" $n | tee -a "$HARM/$1.sent" | "$CHANCAT" "${arguments[@]}"
-        [[ $? == [03] ]] || bad=1
+        [[ $? == [035] ]] || bad=1
     done
     return $bad
 }
 
-# For share_outbox: does anybody run, or anything wait?
+# For share_outbox: does anybody of them run? (What waits then is for the last flush: one that is
+# killed after some milliseconds never gets past a line that must be looked for.)
 is_shared() {
     local pid
     for pid in "${pids[@]}"; do
         ! alive "$pid" || return 0
     done
-    [ -n "$(find outbox/new -type f ! -name '*.try' 2>/dev/null)" ]
+    return 1
 }
 
 # share_outbox ENQUEUERS LINES KILLS: all at once into ./outbox, while a sender is killed again and
@@ -421,7 +422,7 @@ share_outbox() {
     for i in "${pids[@]}"; do
         wait_for "$i"
         # 5: the killed sender had tried a line, and this run could not ask what became of it
-    [[ $STATUS == [035] ]] || fail "an enqueuer ends with $STATUS: $(cat "$HARM"/e*.err)"
+        [[ $STATUS == [035] ]] || fail "an enqueuer ends with $STATUS: $(cat "$HARM"/e*.err)"
     done
     run "${flush[@]}"
     # Whose line comes first is nobody's promise, only the order of each one's own.
