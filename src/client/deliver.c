@@ -85,6 +85,7 @@ static enum error_kind try_once(struct progress *g)
         p->batch ? channel_post_batch(&d->channel, p->batch, key, &posted, g->e)
                  : channel_post(&d->channel, p->channel, p->sender, p->content, key, &posted, g->e);
     *g->stored = posted.stored;
+    p->ended_ms = clock_now_ms();
     g->retry_after_ms = posted.retry_after_ms;
     p->attempts -= kind == ERROR_UNREACHABLE || kind == ERROR_REFUSED;
     p->line_refused = kind == ERROR_REFUSED && outcome_refuses_line(posted.status);
@@ -142,6 +143,13 @@ static enum error_kind repeat(struct progress *g)
     return kind == ERROR_LOCAL ? kind : error_rekind(g->e, ERROR_UNKNOWN);
 }
 
+/* What is left of --settle since the try ended. */
+static int64_t window_left(const struct progress *g)
+{
+    int64_t passed = g->p->ended_ms ? clock_now_ms() - g->p->ended_ms : 0;
+    return passed < g->d->settle_ms ? g->d->settle_ms - passed : 0;
+}
+
 /* Looks whether an earlier try was stored. ERROR_UNREACHABLE: it was not. */
 static enum error_kind look(struct progress *g)
 {
@@ -152,7 +160,7 @@ static enum error_kind look(struct progress *g)
                        .sender = p->sender,
                        .content = p->content,
                        .watermark = p->watermark,
-                       .window_ms = g->d->settle_ms,
+                       .window_ms = window_left(g),
                        .patience_ms = g->d->patience_ms,
                        .give_up_at = g->d->give_up_at};
     struct error why = *g->e;
@@ -228,6 +236,7 @@ static bool pause_before_next(struct progress *g)
 static enum error_kind finish(struct progress *g, bool by_post)
 {
     struct deliver *d = g->d;
+    g->p->id = g->stored->id;
     d->newest = by_post ? g->stored->id : -1;
     d->newest_at_ms = clock_now_ms();
     d->newest_of = 0;

@@ -53,8 +53,9 @@ static void give_up(struct sending *g, int64_t number, enum error_kind kind, boo
 }
 
 /* To the server at once; its fate is known afterwards. `tried`: as part of a batch that may be
- * stored (NULL: no). */
-static void send_now(struct sending *g, const struct batch_line *line, const struct parcel *tried)
+ * stored (NULL: no). The id of its message, 0: there is none. */
+static int64_t send_now(struct sending *g, const struct batch_line *line,
+                        const struct parcel *tried)
 {
     struct error e;
     char label[32], key[OUTBOX_KEY_LEN + 1];
@@ -69,6 +70,7 @@ static void send_now(struct sending *g, const struct batch_line *line, const str
         p.watermark = tried->watermark;
         p.attempts = tried->attempts;
         p.first_s = tried->first_s;
+        p.ended_ms = tried->ended_ms;
     }
     enum error_kind kind = outbox_make_key(key, &e);
     if (!kind)
@@ -78,15 +80,19 @@ static void send_now(struct sending *g, const struct batch_line *line, const str
     else if (kind)
         give_up(g, line->number, kind,
                 kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0), &e);
+    return kind ? 0 : p.id;
 }
 
-/* The lines of a batch that cannot go together, one by one. */
-static void send_apart(struct sending *g, const struct parcel *batch)
+/* The lines of a batch that cannot go together, one by one. The watermark moves on with them, so
+ * that equal lines find different messages. */
+static void send_apart(struct sending *g, struct parcel *batch)
 {
     size_t count = batch_count(&g->batch), i;
     for (i = 0; i < count && !g->over && !stop_signal(); i++) {
         struct batch_line line = batch_at(&g->batch, i);
-        send_now(g, &line, batch->attempts ? batch : NULL);
+        int64_t id = send_now(g, &line, batch->attempts ? batch : NULL);
+        if (id > batch->watermark && batch->watermark >= 0)
+            batch->watermark = id;
     }
     if (batch->attempts)
         g->tally->lines_unknown += (int64_t)(count - i);

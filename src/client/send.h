@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * send: reads stdin record by record and sends each, one POST in flight, so that the order of the
- * lines is the channel's order. What becomes of a line is deliver.h's business: a refused line is
- * reported and the next taken; one that could not be sent, or whose outcome stayed unknown, is
- * reported and ends the run.
+ * lines is the channel's order. Where the server takes batches, the lines that are there already
+ * go together (batch.h), up to the first that would have to be waited for. What becomes of a line
+ * is deliver.h's business: a refused line is reported and the next taken; one that could not be
+ * sent, or whose outcome stayed unknown, is reported and ends the run.
  *
  * With --outbox a line is first made durable (outbox.h) and then sent from there (drain.h); when
  * the server fails, later lines are still read and kept.

@@ -283,10 +283,21 @@ static void a_batch_is_left_unknown_by_a_signal(void **state)
     assert_false(p.apart);
 }
 
+static void the_window_counts_from_the_end_of_the_try(void **state)
+{
+    (void)state;
+    struct parcel p = tried(0);
+    p.ended_ms = fake.now_ms;
+    fake.now_ms += SETTLE_MS; /* spent on the lines before it */
+    assert_int_equal(run(&p), ERROR_NONE);
+    assert_string_equal(fake.calls, "pLS"); /* one look, and it is sent again */
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
+        CASE(the_window_counts_from_the_end_of_the_try),
         CASE(a_batch_of_unknown_outcome_is_repeated_with_its_key),
         CASE(a_refused_batch_is_delivered_line_by_line),
         CASE(a_batch_that_no_key_settles_is_looked_for_line_by_line),

@@ -21,10 +21,11 @@ static struct {
     char posted[512];                    /* channel/sender/content, each in [] */
     char last_key[40];
     unsigned posts;
-    bool batches;      /* the server takes them */
-    unsigned apart;    /* the n-th post is a batch that must be sent apart, from 1 */
-    int64_t tried;     /* with so many attempts */
-    char attempts[64]; /* of each post, as digits */
+    bool batches;                  /* the server takes them */
+    unsigned apart;                /* the n-th post is a batch that must be sent apart, from 1 */
+    int64_t watermark, watermarks; /* of the batch; of its lines, three digits each */
+    int64_t tried;                 /* with so many attempts */
+    char attempts[64];             /* of each post, as digits */
 } fake;
 
 void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms)
@@ -65,6 +66,11 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
     enum error_kind kind = fake.outcomes[fake.posts++];
     p->apart = p->batch && fake.posts == fake.apart;
     p->attempts += p->apart ? fake.tried : 0;
+    if (p->apart)
+        p->watermark = fake.watermark;
+    else if (p->attempts)
+        fake.watermarks = fake.watermarks * 1000 + p->watermark;
+    p->id = 100 + fake.posts;
     if (kind)
         return error_set(e, kind, "as told");
     ret_stored->id = fake.posts;
@@ -250,6 +256,22 @@ static void a_batch_that_may_be_stored_is_looked_for_line_by_line(void **state)
     assert_true(failed);
 }
 
+static void equal_lines_of_a_batch_are_looked_for_one_behind_the_other(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    fake.batches = true;
+    fake.outcomes[0] = ERROR_UNKNOWN;
+    fake.apart = 1;
+    fake.tried = 1;
+    fake.watermark = 50;
+    send_text("same\nsame\nsame\n", &o, &tally, &failed);
+    assert_int_equal(tally_status(&tally), 0);
+    assert_int_equal(fake.watermarks, 50102103); /* the ids that those before have claimed */
+}
+
 static void a_batch_that_stays_unknown_counts_all_its_lines(void **state)
 {
     (void)state;
@@ -290,6 +312,7 @@ int main(void)
         CASE(a_line_of_ours_that_is_refused_does_not_cut_a_batch),
         CASE(a_refused_batch_is_sent_line_by_line),
         CASE(a_batch_that_may_be_stored_is_looked_for_line_by_line),
+        CASE(equal_lines_of_a_batch_are_looked_for_one_behind_the_other),
         CASE(a_batch_that_stays_unknown_counts_all_its_lines),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
