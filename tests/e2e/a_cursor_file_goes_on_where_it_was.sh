@@ -153,8 +153,10 @@ assert_status 1
 assert_has err missing/cursor
 run "$CHANCAT" -u http://127.0.0.1:9 -r -C . c
 assert_status 2
-(ulimit -f 0 && exec "$CHANCAT" -u http://127.0.0.1:9 -r -C full c) 2>err >out
-assert_eq $? 1 status
+if [ "$SANITIZE" != thread ]; then # whose runtime writes a file itself, before main()
+    (ulimit -f 0 && exec "$CHANCAT" -u http://127.0.0.1:9 -r -C full c) 2>err >out
+    assert_eq $? 1 status
+fi
 
 test_case "a save that fails later is told once, and the run goes on"
 mkdir place
