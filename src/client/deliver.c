@@ -35,11 +35,11 @@ struct progress {
     struct parcel *p;
     bool maybe;             /* it is perhaps stored */
     bool keyless;           /* keys do not settle this one */
-    bool answered;          /* a try got a whole message, but not ours */
     bool final;             /* the last step's kind is the end */
     bool looked;            /* the last step was a look */
     bool told;              /* that it may or may not be stored */
     int64_t retry_after_ms; /* of the last reply */
+    int64_t began_ms;       /* when the last POST began */
     struct message *stored; /* the caller's */
     struct error *e;
 };
@@ -53,14 +53,15 @@ static uint64_t hash_of(struct span channel)
 static enum error_kind probe(struct progress *g)
 {
     struct deliver *d = g->d;
-    int64_t newest;
+    int64_t newest, began_ms = clock_now_ms();
     enum error_kind kind =
         channel_probe(&d->channel, g->p->channel, &newest, &g->retry_after_ms, g->e);
+    g->p->unreadable = kind == ERROR_REFUSED;
     if (kind)
         return kind;
     d->asked = true;
     d->newest = newest;
-    d->newest_at_ms = clock_now_ms();
+    d->newest_at_ms = began_ms;
     d->newest_of = hash_of(g->p->channel);
     return ERROR_NONE;
 }
@@ -81,6 +82,7 @@ static enum error_kind try_once(struct progress *g)
         return error_rekind(g->e, ERROR_LOCAL);
     }
     const char *key = d->channel.can_keys ? p->key : NULL;
+    g->began_ms = clock_now_ms();
     enum error_kind kind =
         p->batch ? channel_post_batch(&d->channel, p->batch, key, &posted, g->e)
                  : channel_post(&d->channel, p->channel, p->sender, p->content, key, &posted, g->e);
@@ -91,7 +93,7 @@ static enum error_kind try_once(struct progress *g)
     p->line_refused = kind == ERROR_REFUSED && outcome_refuses_line(posted.status);
     if (kind != ERROR_BAD_DATA)
         return kind;
-    g->answered = g->keyless = true; /* the key would bring the same answer again */
+    p->answered = g->keyless = true; /* the key would bring the same answer again */
     return error_rekind(g->e, ERROR_UNKNOWN);
 }
 
@@ -99,7 +101,7 @@ static bool newest_is_fresh(const struct progress *g)
 {
     const struct deliver *d = g->d;
     return d->newest >= 0 && clock_now_ms() - d->newest_at_ms <= DELIVER_FRESH_MS &&
-           (d->newest_of == 0 || d->newest_of == hash_of(g->p->channel));
+           (d->newest_of == 0 || (!g->p->batch && d->newest_of == hash_of(g->p->channel)));
 }
 
 /* It is not stored: a try. The watermark is taken before the first one and then kept. A server that
@@ -178,11 +180,13 @@ static enum error_kind look(struct progress *g)
         log_info("%s: stored after all, as a look shows", p->label);
         return ERROR_NONE;
     case SETTLE_MISSED:
-        p->hopeless = g->answered;
-        if (g->answered)
+        p->hopeless = p->answered;
+        if (p->answered)
             return error_set(g->e, ERROR_UNKNOWN, "%s", why.text);
         return error_set(g->e, ERROR_UNREACHABLE, "the server did not store it");
     case SETTLE_UNKNOWN:
+        p->unreadable = g->e->kind == ERROR_REFUSED;
+        p->hopeless |= p->answered;
         break;
     }
     return error_rekind(g->e, ERROR_UNKNOWN);
@@ -232,13 +236,14 @@ static bool pause_before_next(struct progress *g)
     return !must_end(d);
 }
 
-/* Stored. Of a message that a look has found nobody knows what came after it. */
+/* Stored. Its id is the newest one only when the first POST has told it: a look, or a repeat that
+ * the server knew already, may speak of a message of long ago. */
 static enum error_kind finish(struct progress *g, bool by_post)
 {
     struct deliver *d = g->d;
     g->p->id = g->stored->id;
-    d->newest = by_post ? g->stored->id : -1;
-    d->newest_at_ms = clock_now_ms();
+    d->newest = by_post && g->p->attempts == 1 ? g->stored->id : -1;
+    d->newest_at_ms = g->began_ms;
     d->newest_of = 0;
     backoff_reset(&d->backoff);
     return ERROR_NONE;
@@ -251,7 +256,7 @@ static enum error_kind give_up(struct progress *g)
         return error_rekind(g->e, stop_signal() ? ERROR_STOPPED : ERROR_UNREACHABLE);
     if (stop_signal() && !g->p->batch && look(g) == ERROR_NONE)
         return finish(g, false);
-    g->p->hopeless = g->p->watermark < 0 && !g->p->keyed;
+    g->p->hopeless = g->p->answered || (g->p->watermark < 0 && !g->p->keyed);
     return error_rekind(g->e, ERROR_UNKNOWN);
 }
 
@@ -259,8 +264,8 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
                         struct error *e)
 {
     struct progress g = {.d = d, .p = p, .maybe = p->attempts > 0, .stored = ret_stored, .e = e};
-    p->hopeless = p->line_refused = p->apart = false;
-    error_set(e, ERROR_UNKNOWN, "an earlier run did not learn whether it was stored");
+    p->hopeless = p->unreadable = p->line_refused = p->apart = false;
+    error_set(e, ERROR_UNKNOWN, "an earlier try did not tell whether it was stored");
     for (;;) {
         g.retry_after_ms = -1;
         g.looked = false;

@@ -58,9 +58,11 @@ struct parcel {
     int64_t first_s;           /* wall clock of the first, seconds since 1970 */
     bool keyed;                /* all of them had the key */
     int64_t ended_ms;          /* clock_now_ms() when the last one ended; 0: in an earlier run */
+    bool answered; /* one of them got a whole message, but not ours: never to be sent again */
     /* Told by deliver(): */
     int64_t id;        /* ERROR_NONE: of the message, of a batch the last one's */
     bool hopeless;     /* ERROR_UNKNOWN, and no later run can find out either */
+    bool unreadable;   /* ERROR_UNKNOWN, because the server lets nobody look */
     bool apart;        /* a batch: its lines must be delivered one by one; with attempts 0, none of
                           them is stored, else each may be */
     bool line_refused; /* ERROR_REFUSED because of what it holds, not for another reason */

@@ -85,11 +85,11 @@ static enum error_kind leave_unknown(struct drain *d, const struct error *cause,
     return set_aside(d, why, e);
 }
 
-/* Will any later run find out? */
+/* Will no later run find out either? */
 static bool is_hopeless(const struct parcel *p)
 {
     int64_t age_s = (int64_t)time(NULL) - p->first_s;
-    return p->hopeless || (p->first_s > 0 && age_s > DRAIN_UNKNOWN_DAYS * DAY_S);
+    return p->hopeless || (p->unreadable && p->first_s > 0 && age_s > DRAIN_UNKNOWN_DAYS * DAY_S);
 }
 
 /* Takes the line in work to its end. */
@@ -180,12 +180,12 @@ int64_t drain_again_at(const struct drain *d)
 
 /* Does anything wait that this end is about? Lines go in order, so the last one of this run tells
  * for all of them. */
-static bool waits(struct drain *d, bool all)
+static bool waits(struct drain *d, bool all, uint64_t upto)
 {
     struct error e;
     enum outbox_state state = OUTBOX_GONE;
     int64_t count = 0;
-    if (all ? outbox_count(d->outbox, &count, &e)
+    if (all ? outbox_count(d->outbox, upto, &count, &e)
             : d->added && outbox_state(d->outbox, d->number, d->key, &state, &e)) {
         fail(d, ERROR_LOCAL, &e);
         return true;
@@ -224,14 +224,20 @@ static void tell_waiting(struct drain *d)
     if (d->failure.kind)
         log_error("the outbox keeps what waits: %s", d->failure.text);
     tally_add(tally, d->failure.kind);
-    if (outbox_count(d->outbox, &count, &e) == ERROR_NONE)
+    if (outbox_count(d->outbox, UINT64_MAX, &count, &e) == ERROR_NONE)
         tally->lines_waiting += count - d->foreign;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 void drain_finish(struct drain *d, bool all)
 {
     struct error e;
     uint64_t upto = d->number;
+    const _Atomic int64_t *give_up_at = &d->courier->s->give_up_at;
     int64_t end = clock_deadline(d->courier->s->options->retry_for_ms);
     if (all && outbox_highest(d->outbox, &upto, &e))
         fail(d, ERROR_LOCAL, &e);
@@ -239,14 +245,15 @@ void drain_finish(struct drain *d, bool all)
     d->foreign = 0;
     if (!stop_signal() && (!d->failure.kind || clock_now_ms() - d->failed_ms >= DRAIN_LAST_MS))
         drain_upto(d, upto);
-    while (!d->held && !d->failure.kind && !stop_signal() && waits(d, all) &&
-           clock_left_ms(end) != 0) {
-        http_wait(d->courier->s->post_http, d->look_at_ms < end ? d->look_at_ms : end, -1);
+    while (!d->held && !d->failure.kind && !stop_signal() && waits(d, all, upto) &&
+           clock_left_ms(end) != 0 && clock_left_ms(*give_up_at) != 0) {
+        int64_t next = sooner(d->look_at_ms, sooner(end, *give_up_at));
+        http_wait(d->courier->s->post_http, next, -1);
         if (clock_left_ms(d->look_at_ms) == 0)
             drain_upto(d, upto);
     }
     tell_failed(d);
-    if (waits(d, all) || d->failure.kind == ERROR_LOCAL || (d->failure.kind && !d->added))
+    if (waits(d, all, upto) || d->failure.kind == ERROR_LOCAL || (d->failure.kind && !d->added))
         tell_waiting(d);
     if (all && d->foreign > 0) {
         log_error("what waits in the outbox for another server (%" PRId64 ") needs its --url",

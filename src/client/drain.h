@@ -23,7 +23,7 @@
 
 #define DRAIN_REST_MS      30000 /* between two drainings, after one that outlasted --retry-for */
 #define DRAIN_LAST_MS      1000  /* a failure older than this allows one draining more at the end */
-#define DRAIN_UNKNOWN_DAYS 7     /* a line that cannot be settled for so long is set aside */
+#define DRAIN_UNKNOWN_DAYS 7     /* a line whose server lets nobody look for so long is set aside */
 
 struct drain {
     struct courier *courier;

@@ -390,6 +390,8 @@ static void gather(struct http *h)
     if (reply->end == HTTP_SILENT)
         snprintf(reply->error, sizeof(reply->error), "no answer for %lld s",
                  (long long)h->request->silence_ms / 1000);
+    else if (reply->code == CURLE_SEND_FAIL_REWIND) /* see http.h: on_seek() */
+        snprintf(reply->error, sizeof(reply->error), "the connection broke before the answer");
     else if (reply->end == HTTP_FAILED)
         snprintf(reply->error, sizeof(reply->error), "%s",
                  h->curl_error[0] ? h->curl_error : curl_easy_strerror((CURLcode)reply->code));

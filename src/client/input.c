@@ -131,6 +131,8 @@ enum input_result input_next(struct input *in, int64_t deadline, struct span *re
             in->passing_over = true;
             in->used = in->bytes.len;
         }
+        if (in->passing_over && clock_left_ms(deadline) == 0)
+            return INPUT_LATER; /* it may go on for ever */
         enum input_result r = fill(in, deadline, e);
         if (r != INPUT_RECORD)
             return r;

@@ -521,14 +521,18 @@ enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[O
     return kind;
 }
 
+struct upto {
+    uint64_t number;
+    int64_t count;
+};
+
 static enum error_kind count_one(void *context, const char *name, struct error *e)
 {
     (void)e;
-    int64_t *count = context;
+    struct upto *upto = context;
     uint64_t number;
     const char *rest = outbox_dir_number(name, &number);
-    if (rest && !*rest)
-        ++*count;
+    upto->count += rest && !*rest && number <= upto->number;
     return ERROR_NONE;
 }
 
@@ -557,8 +561,10 @@ enum error_kind outbox_count_failed(struct outbox *o, int64_t *ret, struct error
     return kind;
 }
 
-enum error_kind outbox_count(struct outbox *o, int64_t *ret, struct error *e)
+enum error_kind outbox_count(struct outbox *o, uint64_t number, int64_t *ret, struct error *e)
 {
-    *ret = 0;
-    return outbox_dir_each(o, "new", count_one, ret, e);
+    struct upto upto = {.number = number};
+    enum error_kind kind = outbox_dir_each(o, "new", count_one, &upto, e);
+    *ret = upto.count;
+    return kind;
 }

@@ -160,7 +160,7 @@ enum error_kind outbox_highest(struct outbox *o, uint64_t *ret, struct error *e)
 /* How many lines that this process added are in failed/, whoever put them there. ERROR_LOCAL. */
 enum error_kind outbox_count_failed(struct outbox *o, int64_t *ret, struct error *e);
 
-/* How many lines wait. ERROR_LOCAL. */
-enum error_kind outbox_count(struct outbox *o, int64_t *ret, struct error *e);
+/* How many lines wait whose number is at most `upto`. ERROR_LOCAL. */
+enum error_kind outbox_count(struct outbox *o, uint64_t upto, int64_t *ret, struct error *e);
 
 #endif

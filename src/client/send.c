@@ -14,7 +14,8 @@
 #include "common/stop.h"
 
 /* A deadline that has passed. */
-#define AT_ONCE 0
+#define AT_ONCE     0
+#define SKIPPED_MAX 1000 /* blank and refused records within a batch */
 
 struct sending {
     struct session *s;
@@ -71,6 +72,7 @@ static int64_t send_now(struct sending *g, const struct batch_line *line,
         p.attempts = tried->attempts;
         p.first_s = tried->first_s;
         p.ended_ms = tried->ended_ms;
+        p.answered = tried->answered;
     }
     enum error_kind kind = outbox_make_key(key, &e);
     if (!kind)
@@ -194,9 +196,11 @@ static bool take_record(struct sending *g, struct span record)
     return false;
 }
 
-/* The next line, waited for until `deadline`. False: there is none now. */
+/* The next line, waited for until `deadline`. False: there is none now; AT_ONCE also when many
+ * records came that are no line to send, since those that were taken before must not wait. */
 static bool take_line(struct sending *g, int64_t deadline)
 {
+    unsigned skipped = 0;
     struct error e;
     struct span record;
     while (!g->over && !g->ended) {
@@ -220,6 +224,8 @@ static bool take_line(struct sending *g, int64_t deadline)
             g->ended = true;
             break;
         }
+        if (deadline == AT_ONCE && ++skipped >= SKIPPED_MAX)
+            return false;
     }
     return false;
 }

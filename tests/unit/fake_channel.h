@@ -33,6 +33,7 @@ static struct {
     int64_t last_look_ms;
     int64_t looked_after; /* by the last look */
     int64_t next_id;      /* of what is stored */
+    int64_t post_ms;      /* each POST takes so long */
     int signal, signal_at_post;
     long status; /* of the posts */
     char calls[256];
@@ -129,6 +130,7 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
 {
     (void)c, (void)name, (void)sender, (void)content;
     called(key ? 'K' : 'S');
+    fake.now_ms += fake.post_ms;
     if (key && fake.last_key[0])
         assert_string_equal(key, fake.last_key);
     if (key)

@@ -283,6 +283,47 @@ static void a_batch_is_left_unknown_by_a_signal(void **state)
     assert_false(p.apart);
 }
 
+static void a_repeat_that_was_known_already_tells_no_newest_id(void **state)
+{
+    (void)state;
+    struct deliver d = start();
+    struct parcel a = fresh(), b = fresh();
+    fake.keys = true;
+    fake.posts[0] = ERROR_UNKNOWN;
+    assert_int_equal(run_with(&d, &a), ERROR_NONE);
+    assert_string_equal(fake.calls, "pKpK");
+    assert_int_equal(run_with(&d, &b), ERROR_NONE);
+    assert_int_equal(b.watermark, -1); /* not what the repeat brought, which may be old */
+    deliver_release(&d);
+}
+
+static void a_watermark_ages_from_the_beginning_of_its_request(void **state)
+{
+    (void)state;
+    struct deliver d = start();
+    struct parcel a = fresh(), b = fresh();
+    fake.post_ms = DELIVER_FRESH_MS + 1; /* a slow answer: others may have written meanwhile */
+    assert_int_equal(run_with(&d, &a), ERROR_NONE);
+    assert_int_equal(run_with(&d, &b), ERROR_NONE);
+    assert_string_equal(fake.calls, "pSpS");
+    deliver_release(&d);
+}
+
+static void a_changed_message_is_remembered_over_the_parcel(void **state)
+{
+    (void)state;
+    struct parcel p = tried(0); /* its batch was answered with other texts */
+    p.answered = true;
+    assert_int_equal(run(&p), ERROR_UNKNOWN);
+    assert_true(p.hopeless);
+    assert_int_equal(fake.post, 0);
+    fake.signal_at_post = 15;
+    struct parcel q = fresh();
+    fake.posts[0] = ERROR_BAD_DATA;
+    assert_int_equal(run(&q), ERROR_UNKNOWN);
+    assert_true(q.hopeless); /* a later run would not know */
+}
+
 static void the_window_counts_from_the_end_of_the_try(void **state)
 {
     (void)state;
@@ -297,6 +338,9 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
+        CASE(a_repeat_that_was_known_already_tells_no_newest_id),
+        CASE(a_watermark_ages_from_the_beginning_of_its_request),
+        CASE(a_changed_message_is_remembered_over_the_parcel),
         CASE(the_window_counts_from_the_end_of_the_try),
         CASE(a_batch_of_unknown_outcome_is_repeated_with_its_key),
         CASE(a_refused_batch_is_delivered_line_by_line),

@@ -88,7 +88,7 @@ static void expect(struct outbox *o, struct outbox_line *line, const char *conte
 static int64_t count(struct outbox *o)
 {
     int64_t ret = -1;
-    assert_int_equal(outbox_count(o, &ret, &e), ERROR_NONE);
+    assert_int_equal(outbox_count(o, UINT64_MAX, &ret, &e), ERROR_NONE);
     return ret;
 }
 

@@ -220,6 +220,21 @@ static void a_line_of_ours_that_is_refused_does_not_cut_a_batch(void **state)
     assert_int_equal(tally.lines_refused, 1);
 }
 
+static void blank_lines_without_end_hold_nothing_back(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    char text[3000];
+    memset(text, '\n', sizeof(text));
+    memcpy(text, "a\nb\n", 4);
+    memcpy(text + sizeof(text) - 2, "c", 2);
+    fake.batches = true;
+    send_text(text, &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[2..b][c/me/c]");
+}
+
 static void a_refused_batch_is_sent_line_by_line(void **state)
 {
     (void)state;
@@ -310,6 +325,7 @@ int main(void)
         CASE(a_line_that_is_too_long_is_refused_by_us),
         CASE(lines_that_wait_go_together),
         CASE(a_line_of_ours_that_is_refused_does_not_cut_a_batch),
+        CASE(blank_lines_without_end_hold_nothing_back),
         CASE(a_refused_batch_is_sent_line_by_line),
         CASE(a_batch_that_may_be_stored_is_looked_for_line_by_line),
         CASE(equal_lines_of_a_batch_are_looked_for_one_behind_the_other),
