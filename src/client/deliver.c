@@ -211,29 +211,19 @@ static enum error_kind resolve(struct progress *g)
     return kind;
 }
 
-static bool must_end(const struct deliver *d)
-{
-    return stop_signal() || (d->give_up_at && clock_left_ms(*d->give_up_at) == 0);
-}
-
 /* Waits before the next step. False: there is none, a signal came or the patience is over. */
 static bool pause_before_next(struct progress *g)
 {
     struct deliver *d = g->d;
     int64_t pause_ms;
-    if (must_end(d) || !backoff_next(&d->backoff, g->retry_after_ms, &pause_ms))
+    if (settle_must_end(d->give_up_at) || !backoff_next(&d->backoff, g->retry_after_ms, &pause_ms))
         return false;
     if (d->backoff.failures == 1)
         log_warn("%s: %s; %s", g->p->label, g->e->text,
                  g->maybe ? "finding out whether it was stored" : "trying again");
     else
         log_info("%s: %s; next step in %.1f s", g->p->label, g->e->text, (double)pause_ms / 1000);
-    int64_t deadline = clock_deadline(pause_ms);
-    while (!must_end(d) && clock_left_ms(deadline) != 0) {
-        int64_t end = d->give_up_at ? *d->give_up_at : CLOCK_NEVER;
-        http_wait(d->channel.http, deadline < end ? deadline : end, -1);
-    }
-    return !must_end(d);
+    return settle_wait(d->channel.http, clock_deadline(pause_ms), d->give_up_at);
 }
 
 /* Stored. Its id is the newest one only when the first POST has told it: a look, or a repeat that

@@ -77,9 +77,8 @@ static enum error_kind leave_unknown(struct drain *d, const struct error *cause,
 {
     struct tally *tally = d->courier->tally;
     char why[ERROR_TEXT_MAX + 64];
-    snprintf(why, sizeof(why), "it may or may not be stored, and it cannot be told: %s",
-             cause->text);
-    log_error("outbox line %" PRIu64 " %s; it is kept in failed/", d->line.number, why + 3);
+    snprintf(why, sizeof(why), "may or may not be stored, and it cannot be told: %s", cause->text);
+    log_error("outbox line %" PRIu64 " %s; it is kept in failed/", d->line.number, why);
     tally->lines_unknown++;
     tally_add(tally, ERROR_UNKNOWN);
     return set_aside(d, why, e);
@@ -228,11 +227,6 @@ static void tell_waiting(struct drain *d)
         tally->lines_waiting += count - d->foreign;
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 void drain_finish(struct drain *d, bool all)
 {
     struct error e;
@@ -247,7 +241,7 @@ void drain_finish(struct drain *d, bool all)
         drain_upto(d, upto);
     while (!d->held && !d->failure.kind && !stop_signal() && waits(d, all, upto) &&
            clock_left_ms(end) != 0 && clock_left_ms(*give_up_at) != 0) {
-        int64_t next = sooner(d->look_at_ms, sooner(end, *give_up_at));
+        int64_t next = clock_sooner(d->look_at_ms, clock_sooner(end, *give_up_at));
         http_wait(d->courier->s->post_http, next, -1);
         if (clock_left_ms(d->look_at_ms) == 0)
             drain_upto(d, upto);

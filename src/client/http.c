@@ -312,11 +312,6 @@ static bool take_result(struct http *h)
     return false;
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void poll_until(struct http *h, int64_t deadline, bool first_signal_seen, int watch_fd)
 {
     struct curl_waitfd fds[2] = {
@@ -362,12 +357,12 @@ static void run(struct http *h)
         if (request->interrupt && request->interrupt(request->context))
             return;
         h->reply->end = HTTP_SILENT;
-        int64_t silent_at = sooner(h->last_progress_ms + request->silence_ms, limit_at);
+        int64_t silent_at = clock_sooner(h->last_progress_ms + request->silence_ms, limit_at);
         if (clock_left_ms(silent_at) == 0)
             return;
         int64_t wake_at = request->wake_at ? request->wake_at(request->context) : CLOCK_NEVER;
-        poll_until(h, sooner(silent_at, sooner(stop_at, wake_at)), stop_at != CLOCK_NEVER,
-                   request->watch_fd);
+        poll_until(h, clock_sooner(silent_at, clock_sooner(stop_at, wake_at)),
+                   stop_at != CLOCK_NEVER, request->watch_fd);
     }
 }
 

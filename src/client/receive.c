@@ -98,7 +98,7 @@ static int64_t wake_at(void *context)
 {
     const struct receiver *r = context;
     bool saves = r->s->cursor && r->placed && r->unsaved;
-    return saves && r->save_at < r->idle_at ? r->save_at : r->idle_at;
+    return saves ? clock_sooner(r->save_at, r->idle_at) : r->idle_at;
 }
 
 static bool write_lines(struct receiver *r)
@@ -231,8 +231,7 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
 {
     struct session *s = r->s;
     bool last = r->last;
-    if (r->idle_at < deadline)
-        deadline = r->idle_at;
+    deadline = clock_sooner(deadline, r->idle_at);
     atomic_store(&s->pausing, true);
     while (!stop_signal() && clock_left_ms(deadline) != 0 &&
            (failing ? !atomic_load(&s->failed)
@@ -242,8 +241,7 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
             break;
         }
         save_if_due(r);
-        int64_t wake = wake_at(r);
-        http_wait(s->poll_http, wake < deadline ? wake : deadline, s->output->fd);
+        http_wait(s->poll_http, clock_sooner(wake_at(r), deadline), s->output->fd);
     }
     atomic_store(&s->pausing, false);
 }

@@ -5,18 +5,16 @@
 #include "common/log.h"
 #include "common/stop.h"
 
-/* May nothing be waited for any more? */
-static bool must_end(const struct settle *s)
+bool settle_must_end(const _Atomic int64_t *give_up_at)
 {
-    return stop_signal() || (s->give_up_at && clock_left_ms(*s->give_up_at) == 0);
+    return stop_signal() || (give_up_at && clock_left_ms(*give_up_at) == 0);
 }
 
-static void wait_until(struct channel *c, const struct settle *s, int64_t moment)
+bool settle_wait(struct http *h, int64_t moment, const _Atomic int64_t *give_up_at)
 {
-    while (!must_end(s) && clock_left_ms(moment) != 0) {
-        int64_t end = s->give_up_at ? *s->give_up_at : CLOCK_NEVER;
-        http_wait(c->http, moment < end ? moment : end, -1);
-    }
+    while (!settle_must_end(give_up_at) && clock_left_ms(moment) != 0)
+        http_wait(h, clock_sooner(moment, give_up_at ? *give_up_at : CLOCK_NEVER), -1);
+    return !settle_must_end(give_up_at);
 }
 
 enum settle_result settle(struct channel *c, const struct settle *s, struct message *ret_found,
@@ -29,7 +27,7 @@ enum settle_result settle(struct channel *c, const struct settle *s, struct mess
     bool told = s->quiet;
     backoff_init(&backoff, s->patience_ms);
     for (;;) {
-        wait_until(c, s, next);
+        settle_wait(c->http, next, s->give_up_at);
         bool final = clock_left_ms(end) == 0;
         *ret_found = (struct message){0};
         enum error_kind kind = channel_look(c, s->name, s->watermark, s->sender, s->content,
@@ -38,9 +36,9 @@ enum settle_result settle(struct channel *c, const struct settle *s, struct mess
             return SETTLE_STORED;
         if (!kind && final)
             return SETTLE_MISSED;
-        if (must_end(s)) /* that was the one look that is still allowed */
+        if (settle_must_end(s->give_up_at)) /* that was the one look that is still allowed */
             error_set(e, ERROR_STOPPED, "%s", why.text);
-        if (must_end(s) || kind == ERROR_LOCAL || kind == ERROR_REFUSED)
+        if (settle_must_end(s->give_up_at) || kind == ERROR_LOCAL || kind == ERROR_REFUSED)
             return SETTLE_UNKNOWN;
         if (!kind)
             backoff_reset(&backoff);

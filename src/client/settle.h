@@ -35,6 +35,13 @@ enum settle_result {
     SETTLE_UNKNOWN, /* a signal came, or the server could not be looked at; *e says why */
 };
 
+/* May nothing be waited for any more? A stop signal came, or the moment (NULL: never) has passed.
+ */
+bool settle_must_end(const _Atomic int64_t *give_up_at);
+
+/* Waits until `moment`. False: settle_must_end(). */
+bool settle_wait(struct http *h, int64_t moment, const _Atomic int64_t *give_up_at);
+
 /* On entry *e says what happened to the try. A first look that finds nothing is warned about. */
 enum settle_result settle(struct channel *c, const struct settle *s, struct message *ret_found,
                           struct error *e);

@@ -16,6 +16,12 @@ int64_t clock_now_ms(void);
 /* The moment `after_ms` from now; CLOCK_NEVER stays CLOCK_NEVER. */
 int64_t clock_deadline(int64_t after_ms);
 
+/* The earlier of two moments. */
+static inline int64_t clock_sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Milliseconds left until `deadline`, 0 when it has passed, at most INT_MAX
  * (for poll-like calls; -1 for CLOCK_NEVER). */
 int clock_left_ms(int64_t deadline);

@@ -124,6 +124,18 @@ enum error_kind channel_look(struct channel *c, struct span name, int64_t after,
     return kind ? error_set(e, kind, "look") : ERROR_NONE;
 }
 
+/* What every POST does. */
+static enum error_kind answer(struct channel_posted *ret, struct error *e)
+{
+    fake.signal = fake.signal_at_post;
+    *ret = (struct channel_posted){.retry_after_ms = -1, .status = fake.status};
+    enum error_kind kind = fake.posts[fake.post++];
+    if (kind)
+        return error_set(e, kind, "post");
+    ret->stored = stored_message();
+    return ERROR_NONE;
+}
+
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
                              struct span content, const char *key, struct channel_posted *ret,
                              struct error *e)
@@ -135,13 +147,7 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         assert_string_equal(key, fake.last_key);
     if (key)
         snprintf(fake.last_key, sizeof(fake.last_key), "%s", key);
-    fake.signal = fake.signal_at_post;
-    *ret = (struct channel_posted){.retry_after_ms = -1, .status = fake.status};
-    enum error_kind kind = fake.posts[fake.post++];
-    if (kind)
-        return error_set(e, kind, "post");
-    ret->stored = stored_message();
-    return ERROR_NONE;
+    return answer(ret, e);
 }
 
 /* B: a batch, which always has a key. */
@@ -151,13 +157,7 @@ enum error_kind channel_post_batch(struct channel *c, const struct batch *batch,
     (void)c, (void)batch;
     assert_non_null(key);
     called('B');
-    fake.signal = fake.signal_at_post;
-    *ret = (struct channel_posted){.retry_after_ms = -1, .status = fake.status};
-    enum error_kind kind = fake.posts[fake.post++];
-    if (kind)
-        return error_set(e, kind, "post");
-    ret->stored = stored_message();
-    return ERROR_NONE;
+    return answer(ret, e);
 }
 
 static enum error_kind before_try(void *context, const struct parcel *p, struct error *e)
