@@ -40,7 +40,7 @@ void drain_release(struct drain *d)
     outbox_line_release(&d->line);
 }
 
-void drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN + 1])
+void drain_note(struct drain *d, uint64_t number, const char key[KEY_LEN + 1])
 {
     d->added = true;
     d->number = number;

@@ -32,7 +32,7 @@ struct drain {
     struct outbox_line line;
     uint64_t number; /* sent up to this one: this run's last, or the last at its start */
     bool added;      /* it is this run's, with this key: */
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     int64_t set_aside;    /* lines of this run that this process has set aside */
     struct error failure; /* why the last draining stopped; kind ERROR_NONE: it did not */
     int64_t failed_ms;    /* when */
@@ -47,7 +47,7 @@ enum error_kind drain_init(struct drain *d, struct courier *courier, struct outb
 void drain_release(struct drain *d);
 
 /* This run has put a line in. */
-void drain_note(struct drain *d, uint64_t number, const char key[OUTBOX_KEY_LEN + 1]);
+void drain_note(struct drain *d, uint64_t number, const char key[KEY_LEN + 1]);
 
 /* Sends what waits, up to this run's last line, unless another process is sending or a rest is due.
  * While the server fails, tries are repeated for --retry-for; after that each draining makes one.

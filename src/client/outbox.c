@@ -36,8 +36,8 @@ enum error_kind outbox_open(struct outbox *o, const char *directory, struct erro
         return error_set(e, ERROR_LOCAL, "no memory for the outbox %s", directory);
     while (o->directory.len > 1 && o->directory.data[o->directory.len - 1] == '/')
         o->directory.data[--o->directory.len] = '\0';
-    char key[OUTBOX_KEY_LEN + 1];
-    enum error_kind kind = outbox_make_key(key, e);
+    char key[KEY_LEN + 1];
+    enum error_kind kind = key_make(key, e);
     memcpy(o->run, key, OUTBOX_RUN_LEN);
     return kind ? kind : outbox_dir_make(o, e);
 }
@@ -47,16 +47,6 @@ void outbox_close(struct outbox *o)
     outbox_unlock(o);
     buf_release(&o->directory);
     buf_release(&o->numbers);
-}
-
-enum error_kind outbox_make_key(char ret[OUTBOX_KEY_LEN + 1], struct error *e)
-{
-    unsigned char bytes[OUTBOX_KEY_LEN / 2];
-    if (getentropy(bytes, sizeof(bytes)))
-        return error_set(e, ERROR_LOCAL, "no random numbers: %s", strerror(errno));
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-    return ERROR_NONE;
 }
 
 /* DIR/new/N with `suffix`. */
@@ -163,14 +153,14 @@ static enum error_kind take_back(struct outbox *o, struct error *e)
 }
 
 enum error_kind outbox_add(struct outbox *o, struct span server, struct span channel,
-                           struct span sender, struct span content,
-                           char ret_key[OUTBOX_KEY_LEN + 1], uint64_t *ret_number, struct error *e)
+                           struct span sender, struct span content, char ret_key[KEY_LEN + 1],
+                           uint64_t *ret_number, struct error *e)
 {
     struct outbox_line line = {
         .server = server, .channel = channel, .sender = sender, .content = content};
     struct buf file;
     buf_init(&file, OUTBOX_FILE_MAX);
-    enum error_kind kind = outbox_make_key(line.key, e);
+    enum error_kind kind = key_make(line.key, e);
     memcpy(line.key, o->run, OUTBOX_RUN_LEN);
     if (!kind)
         kind = outbox_file_make(&file, &line, e);
@@ -339,7 +329,7 @@ static bool exists(const char *path)
 /* Is DIR/new/N the line with this key, and not one that came later? ERROR_LOCAL: nobody knows. */
 static enum error_kind holds(const char *path, const char *key, bool *ret, struct error *e)
 {
-    char found[OUTBOX_KEY_LEN + 1];
+    char found[KEY_LEN + 1];
     enum error_kind kind = outbox_file_key(path, found, e);
     *ret = !kind && strcmp(found, key) == 0;
     return kind == ERROR_BAD_DATA ? ERROR_NONE : kind;
@@ -381,7 +371,7 @@ static enum error_kind move_to_failed(struct outbox *o, uint64_t number, const c
 enum error_kind outbox_set_aside(struct outbox *o, const struct outbox_line *line,
                                  const char *reason, struct error *e)
 {
-    char name[OUTBOX_NAME_MAX], suffix[OUTBOX_KEY_LEN + 2], path[OUTBOX_PATH_SIZE];
+    char name[OUTBOX_NAME_MAX], suffix[KEY_LEN + 2], path[OUTBOX_PATH_SIZE];
     snprintf(suffix, sizeof(suffix), ".%s", line->key);
     outbox_dir_name(name, line->number, suffix);
     new_path(path, o, line->number, "");
@@ -393,7 +383,7 @@ enum error_kind outbox_set_aside(struct outbox *o, const struct outbox_line *lin
 /* The inode number tells two files apart that are there at the same time, so nothing is lost. */
 static enum error_kind set_aside_damaged(struct outbox *o, uint64_t number, struct error *e)
 {
-    char name[OUTBOX_NAME_MAX], suffix[OUTBOX_KEY_LEN], path[OUTBOX_PATH_SIZE];
+    char name[OUTBOX_NAME_MAX], suffix[KEY_LEN], path[OUTBOX_PATH_SIZE];
     char fault[128], reason[256];
     struct stat info;
     snprintf(fault, sizeof(fault), "%.*s", (int)sizeof(fault) - 1, e->text);
@@ -497,11 +487,11 @@ static enum error_kind find_damaged(void *context, const char *name, struct erro
     return ERROR_NONE;
 }
 
-enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
+enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[KEY_LEN + 1],
                              enum outbox_state *ret, struct error *e)
 {
-    char path[OUTBOX_PATH_SIZE], name[OUTBOX_NAME_MAX], found[OUTBOX_KEY_LEN + 1];
-    char suffix[OUTBOX_KEY_LEN + 2];
+    char path[OUTBOX_PATH_SIZE], name[OUTBOX_NAME_MAX], found[KEY_LEN + 1];
+    char suffix[KEY_LEN + 2];
     new_path(path, o, number, "");
     enum error_kind kind = outbox_file_key(path, found, e);
     *ret = OUTBOX_WAITS;
@@ -547,7 +537,7 @@ static enum error_kind count_failed(void *context, const char *name, struct erro
     struct of_run *of_run = context;
     uint64_t number;
     const char *rest = outbox_dir_number(name, &number);
-    if (rest && *rest == '.' && strlen(rest) == 1 + OUTBOX_KEY_LEN &&
+    if (rest && *rest == '.' && strlen(rest) == 1 + KEY_LEN &&
         strncmp(rest + 1, of_run->run, OUTBOX_RUN_LEN) == 0)
         of_run->count++;
     return ERROR_NONE;

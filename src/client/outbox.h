@@ -48,13 +48,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/key.h"
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/message.h"
 #include "common/text.h"
 
 #define OUTBOX_PATH_MAX 4000 /* bytes of DIR's name */
-#define OUTBOX_KEY_LEN  32
 #define OUTBOX_RUN_LEN  16
 #define OUTBOX_LOOK_MS                                                                             \
     1000 /* others may have added lines meanwhile: look for the highest number                     \
@@ -73,7 +73,7 @@ struct outbox_try {
 /* A line in the outbox; spans point into `bytes`. */
 struct outbox_line {
     uint64_t number;
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     struct span server, channel, sender, content;
     struct outbox_try try;
     struct buf bytes, server_bytes;
@@ -95,9 +95,6 @@ struct outbox {
 enum error_kind outbox_open(struct outbox *o, const char *directory, struct error *e);
 void outbox_close(struct outbox *o);
 
-/* 128 random bits as hexadecimal digits. ERROR_LOCAL. */
-enum error_kind outbox_make_key(char ret[OUTBOX_KEY_LEN + 1], struct error *e);
-
 /* Stores a line durably and gives it key and number. On failure the line is not in the outbox and
  * nothing of it is left in new/ (if only the last step fails, whoever sends may have seen it).
  *
@@ -106,8 +103,8 @@ enum error_kind outbox_make_key(char ret[OUTBOX_KEY_LEN + 1], struct error *e);
  *                   is longer than about 5,000 bytes: it could not be read back
  */
 enum error_kind outbox_add(struct outbox *o, struct span server, struct span channel,
-                           struct span sender, struct span content,
-                           char ret_key[OUTBOX_KEY_LEN + 1], uint64_t *ret_number, struct error *e);
+                           struct span sender, struct span content, char ret_key[KEY_LEN + 1],
+                           uint64_t *ret_number, struct error *e);
 
 /* Becomes the one that sends: *ret_held tells whether it worked; false: another process sends.
  * Who gets it cleans up after the dead (tmp/, .try without a line). Nothing happens when it is held
@@ -151,7 +148,7 @@ enum error_kind outbox_set_aside(struct outbox *o, const struct outbox_line *lin
  * for another process to send it. Damaged counts as this one, since nobody can know: in new/ it
  * waits, in failed/ it is set aside. ERROR_LOCAL. */
 enum outbox_state { OUTBOX_WAITS, OUTBOX_SET_ASIDE, OUTBOX_GONE };
-enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[OUTBOX_KEY_LEN + 1],
+enum error_kind outbox_state(struct outbox *o, uint64_t number, const char key[KEY_LEN + 1],
                              enum outbox_state *ret, struct error *e);
 
 /* The highest number in new/ and failed/, 0: none. ERROR_LOCAL. */

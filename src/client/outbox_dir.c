@@ -163,9 +163,9 @@ static enum error_kind write_temporary(const struct outbox *o, struct span bytes
                                        char ret_path[OUTBOX_PATH_SIZE], int *ret_fd,
                                        struct error *e)
 {
-    char name[OUTBOX_KEY_LEN + 1];
+    char name[KEY_LEN + 1];
     *ret_fd = -1;
-    enum error_kind kind = outbox_make_key(name, e);
+    enum error_kind kind = key_make(name, e);
     if (kind)
         return kind;
     outbox_dir_path(ret_path, o, "tmp", name);

@@ -20,7 +20,7 @@ const struct outbox_try outbox_try_none = {.watermark = -1};
 
 static bool is_key(struct span s)
 {
-    if (s.len != OUTBOX_KEY_LEN)
+    if (s.len != KEY_LEN)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         if (!memchr("0123456789abcdef", s.data[i], 16))
@@ -92,8 +92,8 @@ enum error_kind outbox_file_parse(struct outbox_line *line, struct error *e)
     if (!fault)
         fault = take_texts(fields + 2, body, line);
     if (!fault) {
-        memcpy(line->key, fields[0].data, OUTBOX_KEY_LEN);
-        line->key[OUTBOX_KEY_LEN] = '\0';
+        memcpy(line->key, fields[0].data, KEY_LEN);
+        line->key[KEY_LEN] = '\0';
         buf_release(&line->server_bytes);
         buf_init(&line->server_bytes, OUTBOX_HEADER_MAX);
         int r = form_add_decoded(&line->server_bytes, fields[1]);
@@ -105,9 +105,9 @@ enum error_kind outbox_file_parse(struct outbox_line *line, struct error *e)
     return fault ? error_set(e, ERROR_BAD_DATA, "%s", fault) : ERROR_NONE;
 }
 
-enum error_kind outbox_file_key(const char *path, char ret[OUTBOX_KEY_LEN + 1], struct error *e)
+enum error_kind outbox_file_key(const char *path, char ret[KEY_LEN + 1], struct error *e)
 {
-    char start[sizeof(LINE_VERSION) + OUTBOX_KEY_LEN]; /* the '\0' stands for the space */
+    char start[sizeof(LINE_VERSION) + KEY_LEN]; /* the '\0' stands for the space */
     struct stat info;
     if (lstat(path, &info) == 0 ? !S_ISREG(info.st_mode) : errno == ENOENT)
         return error_set(e, ERROR_BAD_DATA, "%s is no regular file", path);
@@ -118,12 +118,12 @@ enum error_kind outbox_file_key(const char *path, char ret[OUTBOX_KEY_LEN + 1], 
         close(fd);
     if (bad && bad != ENOENT)
         return error_set(e, ERROR_LOCAL, "cannot read %s: %s", path, strerror(bad));
-    struct span key = {start + sizeof(LINE_VERSION), OUTBOX_KEY_LEN};
+    struct span key = {start + sizeof(LINE_VERSION), KEY_LEN};
     if (n != sizeof(start) || memcmp(start, LINE_VERSION " ", sizeof(LINE_VERSION)) != 0 ||
         !is_key(key))
         return error_set(e, ERROR_BAD_DATA, "%s has no key", path);
-    memcpy(ret, key.data, OUTBOX_KEY_LEN);
-    ret[OUTBOX_KEY_LEN] = '\0';
+    memcpy(ret, key.data, KEY_LEN);
+    ret[KEY_LEN] = '\0';
     return ERROR_NONE;
 }
 

@@ -21,7 +21,7 @@ enum error_kind outbox_file_parse(struct outbox_line *line, struct error *e);
 
 /* The key in the file `path`, without looking at the rest. ERROR_BAD_DATA: there is no such file,
  * or none that a key can be seen in. ERROR_LOCAL: it cannot be read this time. */
-enum error_kind outbox_file_key(const char *path, char ret[OUTBOX_KEY_LEN + 1], struct error *e);
+enum error_kind outbox_file_key(const char *path, char ret[KEY_LEN + 1], struct error *e);
 
 /* The same for a .try. What belongs to a line with another key says that this one is untried;
  * what is damaged says that it was tried and nothing else is known. 0, or -1 (buffer full). */

@@ -7,6 +7,7 @@
 #include "client/batch.h"
 #include "client/courier.h"
 #include "client/drain.h"
+#include "client/key.h"
 #include "client/line.h"
 #include "client/outbox.h"
 #include "common/clock.h"
@@ -59,7 +60,7 @@ static int64_t send_now(struct sending *g, const struct batch_line *line,
                         const struct parcel *tried)
 {
     struct error e;
-    char label[32], key[OUTBOX_KEY_LEN + 1];
+    char label[32], key[KEY_LEN + 1];
     snprintf(label, sizeof(label), "line %" PRId64, line->number);
     struct parcel p = {.label = label,
                        .channel = line->channel,
@@ -74,7 +75,7 @@ static int64_t send_now(struct sending *g, const struct batch_line *line,
         p.ended_ms = tried->ended_ms;
         p.answered = tried->answered;
     }
-    enum error_kind kind = outbox_make_key(key, &e);
+    enum error_kind kind = key_make(key, &e);
     if (!kind)
         kind = courier_take(&g->courier, &p, &e);
     if (kind == ERROR_REFUSED)
@@ -105,7 +106,7 @@ static void send_apart(struct sending *g, struct parcel *batch)
 static void send_batch(struct sending *g)
 {
     struct error e;
-    char label[64], key[OUTBOX_KEY_LEN + 1];
+    char label[64], key[KEY_LEN + 1];
     size_t count = batch_count(&g->batch);
     struct batch_line first = batch_at(&g->batch, 0), last = batch_at(&g->batch, count - 1);
     if (count == 1) {
@@ -115,7 +116,7 @@ static void send_batch(struct sending *g)
     snprintf(label, sizeof(label), "lines %" PRId64 " to %" PRId64, first.number, last.number);
     struct parcel p = {
         .label = label, .channel = first.channel, .batch = &g->batch, .key = key, .watermark = -1};
-    enum error_kind kind = outbox_make_key(key, &e);
+    enum error_kind kind = key_make(key, &e);
     if (!kind)
         kind = courier_take(&g->courier, &p, &e);
     if (p.apart) {
@@ -136,7 +137,7 @@ static void send_durably(struct sending *g, struct span channel, struct span sen
 {
     struct error e;
     uint64_t number;
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     enum error_kind kind =
         outbox_add(&g->outbox, g->drain.server, channel, sender, g->line.content, key, &number, &e);
     if (kind) {

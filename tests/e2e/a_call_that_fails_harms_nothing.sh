@@ -14,19 +14,8 @@ need_strace
 HARM_STRIDE=2
 [ -z "$SANITIZE" ] || HARM_STRIDE=5
 
-declare -A SWEEP
 test_case "sweeps start"
-for kind in keys plain; do
-    case $kind in
-    keys) start_server ;;
-    plain) start_server --plain ;;
-    esac
-    for job in send flush receive both; do
-        [ $job$kind != receiveplain ] || continue
-        spawn sweep "$job-$kind" "$job" "$CALLS_CHANGE" error=EIO error=ENOSPC
-        SWEEP[$job-$kind]=$SPAWNED
-    done
-done
+start_sweeps "$CALLS_CHANGE" error=EIO error=ENOSPC
 
 for kind in keys plain; do
     test_case "sending with an outbox ($kind)"

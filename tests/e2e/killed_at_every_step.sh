@@ -12,19 +12,8 @@ need_strace
 
 [ -z "$SANITIZE" ] || HARM_STRIDE=2
 
-declare -A SWEEP
 test_case "sweeps start"
-for kind in keys plain; do
-    case $kind in
-    keys) start_server ;;
-    plain) start_server --plain ;;
-    esac
-    for job in send flush receive both; do
-        [ $job$kind != receiveplain ] || continue
-        spawn sweep "$job-$kind" "$job" "$CALLS_KILL" signal=KILL
-        SWEEP[$job-$kind]=$SPAWNED
-    done
-done
+start_sweeps "$CALLS_KILL" signal=KILL
 
 for kind in keys plain; do
     test_case "sending with an outbox is killed ($kind)"

@@ -366,6 +366,24 @@ kill_server() {
     STATUS=$worst
 }
 
+# start_sweeps CALLS FAULT...: a sweep of every job, side by side, against a server with keys and a
+# plain one; SWEEP has their processes, for assert_sweep.
+declare -A SWEEP
+start_sweeps() {
+    local kind job
+    for kind in keys plain; do
+        case $kind in
+        keys) start_server ;;
+        plain) start_server --plain ;;
+        esac
+        for job in send flush receive both; do
+            [ $job$kind != receiveplain ] || continue
+            spawn sweep "$job-$kind" "$job" "$@"
+            SWEEP[$job-$kind]=$SPAWNED
+        done
+    done
+}
+
 # ---- many that share an outbox ------------------------------------------------------------------
 
 # enqueuer NAME LINES: the even ones have a run for each line, and send like everybody, and they go on

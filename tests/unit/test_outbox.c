@@ -64,10 +64,10 @@ static void open_locked(struct outbox *o)
     assert_true(held);
 }
 
-static uint64_t add(struct outbox *o, struct span content, char key[OUTBOX_KEY_LEN + 1])
+static uint64_t add(struct outbox *o, struct span content, char key[KEY_LEN + 1])
 {
     uint64_t number;
-    char own[OUTBOX_KEY_LEN + 1];
+    char own[KEY_LEN + 1];
     if (outbox_add(o, span_of("http://h:1"), span_of("room"), span_of("me"), content,
                    key ? key : own, &number, &e))
         fail_msg("%s", e.text);
@@ -176,7 +176,7 @@ static void lines_come_back_as_they_were_in_the_order_of_their_numbers(void **st
     assert_non_null(large);
     memset(large, 'x', OUTBOX_TEXT_MAX);
     struct span most = {large, OUTBOX_TEXT_MAX};
-    char keys[3][OUTBOX_KEY_LEN + 1];
+    char keys[3][KEY_LEN + 1];
     uint64_t number;
     assert_int_equal(outbox_add(&o, span_of("https://h/a b?&;=%\n"), LITERAL(nasty), LITERAL(""),
                                 LITERAL(nasty), keys[0], &number, &e),
@@ -216,7 +216,7 @@ static void what_could_not_be_read_back_is_not_accepted(void **state)
     (void)state;
     struct outbox o;
     open_box(&o);
-    char *large = malloc(OUTBOX_TEXT_MAX + 1), key[OUTBOX_KEY_LEN + 1];
+    char *large = malloc(OUTBOX_TEXT_MAX + 1), key[KEY_LEN + 1];
     assert_non_null(large);
     memset(large, 'x', OUTBOX_TEXT_MAX + 1);
     struct span good = span_of("g"), more = {large, OUTBOX_TEXT_MAX + 1}, url = {large, 16384};
@@ -278,7 +278,7 @@ static void a_line_that_came_later_is_not_taken_for_the_one_before(void **state)
     (void)state;
     struct outbox o, fresh;
     struct outbox_line line = {0}, again = {0};
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     open_locked(&o);
     add(&o, span_of("old"), NULL);
     expect(&o, &line, "old");
@@ -322,7 +322,7 @@ static void numbers_go_on_above_what_waits_and_what_failed(void **state)
     scratch_write("box/new/18446744073709551615", span_of(""));
     scratch_write("box/new/99999999999999999999", span_of(""));
     open_box(&o);
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     uint64_t number;
     struct span x = span_of("x");
     assert_int_equal(outbox_add(&o, x, x, x, x, key, &number, &e), ERROR_LOCAL);
@@ -335,7 +335,7 @@ static void add_many(int who)
     struct outbox o;
     int bad = outbox_open(&o, scratch_path("box"), &e) != ERROR_NONE;
     for (int i = 0; i < LINES && !bad; i++) {
-        char text[32], key[OUTBOX_KEY_LEN + 1];
+        char text[32], key[KEY_LEN + 1];
         uint64_t number;
         struct span x = span_of("x");
         snprintf(text, sizeof(text), "%d %d", who, i);
@@ -443,7 +443,7 @@ static void a_file_that_was_cleaned_away_is_made_anew(void **state)
     assert_int_equal(links_that_find_nothing, 0);
     expect(&o, &line, "still here");
     links_that_find_nothing = 1000;
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     uint64_t number;
     struct span x = span_of("x");
     assert_int_equal(outbox_add(&o, x, x, x, x, key, &number, &e), ERROR_LOCAL);
@@ -458,7 +458,7 @@ static void what_is_not_on_disk_is_not_accepted(void **state)
 {
     (void)state;
     struct outbox o;
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     uint64_t number;
     struct span x = span_of("x");
     open_box(&o);
@@ -517,7 +517,7 @@ static void a_line_that_is_set_aside_is_never_lost(void **state)
     buf_init(&before, 1000);
     buf_init(&after, 1000);
     for (int failing = 0; failing <= 3; failing++) {
-        char key[OUTBOX_KEY_LEN + 1], name[80], reason[96];
+        char key[KEY_LEN + 1], name[80], reason[96];
         open_locked(&o);
         uint64_t number = add(&o, span_of("no good"), key);
         snprintf(name, sizeof(name), "box/new/%020d", (int)number);

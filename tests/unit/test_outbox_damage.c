@@ -47,7 +47,7 @@ static int tear_down(void **state)
 /* A good line is in new/ and its file in `good`. */
 static void add_good(void)
 {
-    char key[OUTBOX_KEY_LEN + 1];
+    char key[KEY_LEN + 1];
     uint64_t number;
     assert_int_equal(outbox_add(&o, span_of("http://h"), span_of("r"), span_of("m"),
                                 span_of("hi\n\xC3\xA5"), key, &number, &e),
