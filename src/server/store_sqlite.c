@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "server/store.h"
 #include "server/store_keys.h"
+#include "server/store_rows.h"
 
 #define BUSY_MS   5000 /* another process holds the database, such as a backup */
 #define CACHE_KIB "-8000"
@@ -31,13 +32,12 @@ static const char *const schema[] = {
 };
 #define SCHEMA_VERSION ((int)(sizeof(schema) / sizeof(schema[0])))
 
-enum statement { BEGIN, COMMIT, ROLLBACK, INSERT, LAST, START, READ, STATEMENTS };
+enum statement { BEGIN, COMMIT, ROLLBACK, LAST, START, READ, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [INSERT] = "INSERT INTO message (channel, sender, content, time) VALUES (?1, ?2, ?3, ?4)",
     [LAST] = "SELECT coalesce(max(id), 0) FROM message WHERE channel = ?1",
     [START] = "SELECT id FROM message WHERE channel = ?1 AND id < ?2 "
               "ORDER BY id DESC LIMIT 1 OFFSET ?3",
@@ -51,6 +51,7 @@ struct store {
     sqlite3 *read_db;
     sqlite3_stmt *statements[STATEMENTS];
     struct store_keys keys;
+    struct store_rows rows;
     bool shared; /* read_db == write_db */
     pthread_mutex_t read_lock;
     store_listener_fn *listener;
@@ -165,8 +166,9 @@ static enum error_kind prepare(struct store *s, struct error *e)
                                &s->statements[i], NULL) != SQLITE_OK)
             return failed(db, "database", e);
     }
-    return store_keys_prepare(&s->keys, s->write_db) ? ERROR_NONE
-                                                     : failed(s->write_db, "database", e);
+    return store_keys_prepare(&s->keys, s->write_db) && store_rows_prepare(&s->rows, s->write_db)
+               ? ERROR_NONE
+               : failed(s->write_db, "database", e);
 }
 
 static enum error_kind open_database(struct store *s, const char *where, struct error *e)
@@ -201,28 +203,6 @@ static void bind_text(sqlite3_stmt *statement, int at, struct span text)
                         SQLITE_UTF8);
 }
 
-static bool insert(struct store *s, struct store_message *m)
-{
-    sqlite3_stmt *statement = s->statements[INSERT];
-    bind_text(statement, 1, m->channel);
-    bind_text(statement, 2, m->sender);
-    bind_text(statement, 3, m->content);
-    sqlite3_bind_int64(statement, 4, m->time_s);
-    bool good = step(s, INSERT);
-    m->id = sqlite3_last_insert_rowid(s->write_db);
-    return good;
-}
-
-static bool insert_all(struct store *s, struct store_append *a, int64_t now_s)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        a->messages[i].time_s = now_s;
-        if (!insert(s, &a->messages[i]))
-            return false;
-    }
-    return a->key.len == 0 || store_keys_add(&s->keys, a);
-}
-
 /* Inside the transaction. False: the database failed. */
 static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
 {
@@ -241,7 +221,7 @@ static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
             return false;
         }
     }
-    return insert_all(s, a, now_s);
+    return store_rows_add(&s->rows, a, now_s) && (a->key.len == 0 || store_keys_add(&s->keys, a));
 }
 
 static bool is_late(const struct store_append *a)
@@ -256,13 +236,13 @@ static bool commit_group(struct store *s, struct store_append *group)
     while (youngest->next)
         youngest = youngest->next;
     sqlite3_busy_timeout(s->write_db, clock_left_ms(youngest->late_at));
-    bool good = step(s, BEGIN);
+    bool good = step(s, BEGIN) && store_rows_begin(&s->rows);
     int64_t now_s = (int64_t)time(NULL);
     for (struct store_append *a = group; good && a; a = a->next) {
         if (!is_late(a)) /* the lock may have taken a while */
             good = append_one(s, a, now_s);
     }
-    good = good && store_keys_prune(&s->keys, now_s) && step(s, COMMIT);
+    good = good && store_rows_end(&s->rows) && store_keys_prune(&s->keys, now_s) && step(s, COMMIT);
     if (good)
         return true;
     log_error("cannot store: %s", sqlite3_errmsg(s->write_db));
@@ -393,6 +373,7 @@ void store_close(struct store *s)
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(s->statements[i]);
     store_keys_release(&s->keys);
+    store_rows_release(&s->rows);
     if (!s->shared)
         sqlite3_close(s->read_db);
     sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
