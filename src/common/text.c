@@ -46,10 +46,71 @@ size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint)
     return need;
 }
 
+size_t text_encode(uint32_t c, char *to)
+{
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (char)(0xC0 | c >> 6);
+        to[1] = (char)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    to[0] = (char)(0xE0 | c >> 12);
+    to[1] = (char)(0x80 | (c >> 6 & 0x3F));
+    to[2] = (char)(0x80 | (c & 0x3F));
+    return 3;
+}
+
+/* Eight bytes at a time, since all text passes here. In each of the words made below a high bit is
+ * set if a byte is special; which one may be wrong (of a carry), whether there is one is not. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH_BITS  EACH(0x80)
+
+static uint64_t load8(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH(0x01)) & ~word & HIGH_BITS;
+}
+
+static bool is_plain_word(uint64_t word)
+{
+    uint64_t below_space = (word - EACH(0x20)) & ~word;
+    uint64_t del_or_above = word | (word + EACH(0x01));
+    return ((below_space | del_or_above) & HIGH_BITS) == 0 &&
+           (zero_bytes(word ^ EACH('"')) | zero_bytes(word ^ EACH('\\'))) == 0;
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+size_t text_plain_prefix(const char *text, size_t len)
+{
+    size_t i = 0;
+    while (len - i >= 8 && is_plain_word(load8(text + i)))
+        i += 8;
+    while (i < len && is_plain((unsigned char)text[i]))
+        i++;
+    return i;
+}
+
 size_t text_valid_prefix(const char *text, size_t len)
 {
     size_t i = 0;
     while (i < len) {
+        while (len - i >= 8 && (load8(text + i) & HIGH_BITS) == 0)
+            i += 8;
+        if (i == len)
+            break;
         uint32_t c;
         size_t n = text_decode(text + i, len - i, &c);
         if (n == 0)
@@ -212,25 +273,15 @@ int text_add_visible(struct buf *b, struct span text)
     return 0;
 }
 
-/* Bytes that start something a JSON string cannot take as it is, or that need a closer look:
- * controls, quote, backslash, DEL, and the lead bytes of C1, U+061C, U+200E.., U+2028.., U+2066..
- */
-static bool needs_look(unsigned char s)
-{
-    return s < 0x20 || s == '"' || s == '\\' || s >= 0x7F;
-}
-
 int text_add_json(struct buf *b, struct span text)
 {
     if (buf_reserve(b, text.len + 2) || buf_add_char(b, '"'))
         return -1;
     size_t start = 0, i = 0;
-    while (i < text.len) {
-        unsigned char s = (unsigned char)text.data[i];
-        if (!needs_look(s)) {
-            i++;
-            continue;
-        }
+    for (;;) {
+        i += text_plain_prefix(text.data + i, text.len - i);
+        if (i == text.len)
+            break;
         uint32_t c;
         size_t n = text_decode(text.data + i, text.len - i, &c);
         if (n == 0)

@@ -30,6 +30,14 @@ bool span_equal(struct span a, struct span b);
  * above U+10FFFF are invalid). */
 size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint);
 
+/* Writes one character, at most U+FFFF and no surrogate, in UTF-8: 1 to 3 bytes. Returns how many.
+ */
+size_t text_encode(uint32_t codepoint, char *to);
+
+/* How many leading bytes are printable ASCII other than quote and backslash: what JSON and
+ * terminals take as it is. */
+size_t text_plain_prefix(const char *text, size_t len);
+
 /* How many leading bytes are valid UTF-8 (== len: all). */
 size_t text_valid_prefix(const char *text, size_t len);
 
