@@ -7,6 +7,7 @@
 #include "common/form.h"
 #include "common/log.h"
 #include "common/number.h"
+#include "server/prefer.h"
 #include "server/render.h"
 
 #define BATCH_PATH    "/batch"
@@ -34,6 +35,8 @@ static const char page[] =
     "          characters): a repeat within 7 days stores nothing and gets the same reply\n"
     "  batch   POST /batch             application/x-ndjson: up to 1,000 lines, 1 MiB, each\n"
     "          {\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\"}; stores all or none\n"
+    "  minimal POST /batch with the header Prefer: return=minimal: the reply is\n"
+    "          {\"first\":ID,\"last\":ID,\"count\":N}, and the ids have no gaps\n"
     "Chancat-Last-Id: N in a reply to /get or /past: the newest id of the channel (0: none)\n"
     "\n"
     "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
@@ -235,6 +238,7 @@ static enum api_next begin_batch(struct api_call *call, const struct api_request
     default:
         return fail_memory(call);
     }
+    call->minimal = prefer_minimal(request->prefer);
     call->append.messages = call->batch.messages;
     call->append.count = call->batch.count;
     return begin_key(call, request) ? API_STORE : API_READY;
@@ -256,7 +260,10 @@ void api_stored(struct api_call *call, enum error_kind kind)
     r->status = 200;
     r->content_type = API_JSON;
     r->replayed = call->append.replayed;
-    if (call->batch.count) /* no memory: an empty reply, outcome unknown */
+    r->minimal = call->minimal;
+    if (call->minimal) /* no memory: an empty reply, outcome unknown; so below */
+        render_ids(&r->body, call->batch.messages, call->batch.count);
+    else if (call->batch.count)
         render_messages(&r->body, call->batch.messages, call->batch.count);
     else
         render_message(&r->body, &call->message);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/render.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -123,6 +123,12 @@ int render_messages(struct buf *b, const struct store_message *messages, size_t 
         return 0;
     b->len = before;
     return -1;
+}
+
+int render_ids(struct buf *b, const struct store_message *messages, size_t count)
+{
+    return buf_addf(b, "{\"first\":%" PRId64 ",\"last\":%" PRId64 ",\"count\":%zu}", messages[0].id,
+                    messages[count - 1].id, count);
 }
 
 int render_error(struct buf *b, const char *text)

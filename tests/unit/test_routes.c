@@ -180,7 +180,7 @@ static void the_headers_of_the_extras_are_sent(void **state)
 {
     struct fixture *f = *state;
     static const char *const replies[] = {
-        "\r\nChancat-Features: wait, limit, keys, batch\r\n",
+        "\r\nChancat-Features: wait, limit, keys, batch, minimal\r\n",
         "\r\nChancat-Last-Id: 0\r\n",
     };
     for (size_t i = 0; i < COUNT(replies); i++) {
@@ -193,6 +193,12 @@ static void the_headers_of_the_extras_are_sent(void **state)
     post_keyed(f, "channel=t&sender=me&content=ha", "\r\nIdempotency-Replayed: true\r\n");
     post_keyed(f, "channel=t&sender=me&content=ha", "\"id\":1,");
     post_keyed(f, "channel=t&sender=me&content=ho", "HTTP/1.1 422 ");
+    int batch = dial(f);
+    say(batch, "POST /batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+               "prefer: return=minimal\r\nContent-Length: 42\r\n\r\n"
+               "{\"channel\":\"b\",\"sender\":\"s\",\"content\":\"x\"}");
+    assert_true(hear(batch, "\r\nPreference-Applied: return=minimal\r\n"));
+    close(batch);
     int held = dial(f);
     say(held, "GET /get?channel=t&last=1&wait=1 HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_true(hear(held, "\r\nChancat-Last-Id: 1\r\n"));
