@@ -404,7 +404,7 @@ static enum error_kind fill(struct api_call *call, struct error *e)
     struct filling f = {.call = call};
     struct api_response *r = &call->response;
     size_t target = API_FILL_BYTES;
-    enum error_kind kind = call->left > 0
+    enum error_kind kind = call->left > 0 && call->after < call->upto
                                ? store_read(call->api->store, span_of_buf(&call->channel),
                                             call->after, call->upto, call->left, add_row, &f, e)
                                : ERROR_NONE;

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/newest.h"
 #include "server/store.h"
 #include "server/store_keys.h"
 #include "server/store_rows.h"
@@ -54,6 +55,7 @@ struct store {
     struct store_rows rows;
     bool shared; /* read_db == write_db */
     pthread_mutex_t read_lock;
+    struct newest newest;
     store_listener_fn *listener;
     void *listener_context;
     pthread_t writer;
@@ -229,6 +231,32 @@ static bool is_late(const struct store_append *a)
     return clock_left_ms(a->late_at) == 0;
 }
 
+typedef void news_fn(struct store *s, struct span channel, int64_t id);
+
+/* What the listener is to hear of a group. */
+static void each_news(struct store *s, const struct store_append *group, news_fn *news)
+{
+    for (const struct store_append *a = group; a; a = a->next) {
+        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++) {
+            const struct store_message *m = &a->messages[i];
+            if (i + 1 == a->count || !span_equal(m->channel, m[1].channel))
+                news(s, m->channel, m->id);
+        }
+    }
+}
+
+static void forget(struct store *s, struct span channel, int64_t id)
+{
+    (void)id;
+    newest_forget(&s->newest, channel);
+}
+
+static void tell(struct store *s, struct span channel, int64_t id)
+{
+    newest_put(&s->newest, channel, id);
+    s->listener(s->listener_context, channel, id);
+}
+
 /* All of the group in one transaction, or none of it. */
 static bool commit_group(struct store *s, struct store_append *group)
 {
@@ -242,7 +270,11 @@ static bool commit_group(struct store *s, struct store_append *group)
         if (!is_late(a)) /* the lock may have taken a while */
             good = append_one(s, a, now_s);
     }
-    good = good && store_rows_end(&s->rows) && store_keys_prune(&s->keys, now_s) && step(s, COMMIT);
+    good = good && store_rows_end(&s->rows) && store_keys_prune(&s->keys, now_s);
+    if (good) {
+        each_news(s, group, forget);
+        good = step(s, COMMIT);
+    }
     if (good)
         return true;
     log_error("cannot store: %s", sqlite3_errmsg(s->write_db));
@@ -290,17 +322,6 @@ static struct store_append *take_late(struct store_append **group)
     return late;
 }
 
-static void tell_listener(struct store *s, const struct store_append *group)
-{
-    for (const struct store_append *a = group; a; a = a->next) {
-        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++) {
-            const struct store_message *m = &a->messages[i];
-            if (i + 1 == a->count || !span_equal(m->channel, m[1].channel))
-                s->listener(s->listener_context, m->channel, m->id);
-        }
-    }
-}
-
 static void finish(struct store_append *group, bool committed)
 {
     while (group) {
@@ -328,7 +349,8 @@ static void *writer_main(void *context)
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
         if (committed)
-            tell_listener(s, group);
+            each_news(s, group, tell);
+        newest_settle(&s->newest);
         finish(group, committed);
     }
     return NULL;
@@ -343,6 +365,7 @@ enum error_kind store_open(const char *where, store_listener_fn *listener, void 
     s->listener = listener;
     s->listener_context = context;
     s->last = &s->first;
+    newest_init(&s->newest);
     pthread_mutex_init(&s->read_lock, NULL);
     pthread_mutex_init(&s->queue_lock, NULL);
     pthread_cond_init(&s->queue_filled, NULL);
@@ -380,6 +403,7 @@ void store_close(struct store *s)
     pthread_cond_destroy(&s->queue_filled);
     pthread_mutex_destroy(&s->queue_lock);
     pthread_mutex_destroy(&s->read_lock);
+    newest_destroy(&s->newest);
     free(s);
 }
 
@@ -419,9 +443,14 @@ static enum error_kind one_number(struct store *s, sqlite3_stmt *statement, int6
 
 enum error_kind store_last_id(struct store *s, struct span channel, int64_t *ret, struct error *e)
 {
+    if (newest_find(&s->newest, channel, ret))
+        return ERROR_NONE;
     pthread_mutex_lock(&s->read_lock);
+    uint64_t seen = newest_seen(&s->newest);
     bind_text(s->statements[LAST], 1, channel);
     enum error_kind kind = one_number(s, s->statements[LAST], ret, e);
+    if (!kind)
+        newest_learn(&s->newest, channel, *ret, seen);
     pthread_mutex_unlock(&s->read_lock);
     return kind;
 }
