@@ -429,6 +429,23 @@ static void finish_reading(struct api_call *call, int64_t last)
     }
 }
 
+/* All of a short reply, which others may have read just before. */
+static enum error_kind read_first_piece(struct api_call *call, struct error *e)
+{
+    struct api_response *r = &call->response;
+    const struct latest_question question = {span_of_buf(&call->channel), call->after, call->upto,
+                                             call->left};
+    bool rows = call->after < call->upto;
+    if (rows && latest_find(call->api->latest, &question, &r->body))
+        return ERROR_NONE;
+    if (buf_add_char(&r->body, '['))
+        return error_set(e, ERROR_LOCAL, "no memory for a reply");
+    enum error_kind kind = fill(call, e);
+    if (!kind && rows && !r->more)
+        latest_keep(call->api->latest, &question, span_of_buf(&r->body));
+    return kind;
+}
+
 void api_read(struct api_call *call)
 {
     struct api_response *r = &call->response;
@@ -440,10 +457,8 @@ void api_read(struct api_call *call)
         call->upto = last;
     r->status = 200;
     r->content_type = API_JSON;
-    if (!kind && buf_add_char(&r->body, '['))
-        kind = error_set(&e, ERROR_LOCAL, "no memory for a reply");
     if (!kind)
-        kind = fill(call, &e);
+        kind = read_first_piece(call, &e);
     if (kind)
         fail_store(call, &e);
     else

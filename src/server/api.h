@@ -23,6 +23,7 @@
 #include "common/text.h"
 #include "server/batch.h"
 #include "server/keys.h"
+#include "server/latest.h"
 #include "server/store.h"
 
 #define API_BODY_MAX   10000000u /* bytes of any request's body; see api_body_limit() */
@@ -34,9 +35,10 @@
 
 struct api {
     struct store *store;
-    struct keys *keys; /* of POSTs in work */
-    struct span token; /* empty: none is asked for */
-    bool plain;        /* no extras, and null for no message: as the original server */
+    struct keys *keys;     /* of POSTs in work */
+    struct latest *latest; /* of readings */
+    struct span token;     /* empty: none is asked for */
+    bool plain;            /* no extras, and null for no message: as the original server */
 };
 
 struct api_request {

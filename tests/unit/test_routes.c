@@ -24,6 +24,7 @@ struct fixture {
     struct routes *routes;
     struct api api;
     struct keys keys;
+    struct latest latest;
     struct listener listener;
     int port;
 };
@@ -37,6 +38,8 @@ static int start(void **state, int64_t limit_ms)
         return -1;
     keys_init(&f->keys);
     f->api.keys = &f->keys;
+    latest_init(&f->latest);
+    f->api.latest = &f->latest;
     if (routes_new(&config, &f->routes, NULL) || listen_open(&f->listener, "127.0.0.1:0", NULL) ||
         store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
         routes_start(f->routes, &f->api, &f->listener, NULL))
@@ -65,6 +68,7 @@ static int tear_down(void **state)
     routes_free(f->routes);
     listen_close(&f->listener);
     keys_destroy(&f->keys);
+    latest_destroy(&f->latest);
     free(f);
     return 0;
 }
