@@ -17,6 +17,7 @@ struct courier {
     struct tally *tally; /* receipts that cannot be written are marked here */
     struct deliver deliver;
     struct buf receipt;
+    struct message message; /* of a receipt in work */
     /* As in deliver.h, for whoever must remember a try; NULL: nobody. */
     enum error_kind (*before_try)(void *context, const struct parcel *p, struct error *e);
     void *context;

@@ -95,13 +95,14 @@ void deliver_forget(struct deliver *d);
 /*
  * Sends `p` until its end is known:
  *
- *   ERROR_NONE         stored once: *ret_stored, which the caller releases; of a batch, its
- * `fields` are the array of the messages ERROR_REFUSED      not stored, for good ERROR_UNREACHABLE
- * not stored, as far as can be seen; the patience is over ERROR_STOPPED      the same; a signal
- * came ERROR_UNKNOWN      perhaps stored; the patience is over, a signal came, or it cannot be told
+ *   ERROR_NONE         stored once: *ret_stored, whose JSON stays until the next call
+ *   ERROR_REFUSED      not stored, for good
+ *   ERROR_UNREACHABLE  not stored, as far as can be seen; the patience is over
+ *   ERROR_STOPPED      the same; a signal came
+ *   ERROR_UNKNOWN      perhaps stored; the patience is over, a signal came, or it cannot be told
  *   ERROR_LOCAL        before_try or memory; with p->attempts > 0 it is perhaps stored
  */
-enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_stored,
                         struct error *e);
 
 #endif

@@ -66,4 +66,7 @@ int text_add_visible(struct buf *b, struct span text);
  * the rest as UTF-8. `text` must be valid UTF-8 (else -1). */
 int text_add_json(struct buf *b, struct span text);
 
+/* The same of the text that text_add_html_unescaped() makes of it. */
+int text_add_json_html_unescaped(struct buf *b, struct span text);
+
 #endif

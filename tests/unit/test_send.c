@@ -44,7 +44,7 @@ void deliver_forget(struct deliver *d)
     (void)d;
 }
 
-enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_stored,
                         struct error *e)
 {
     (void)d;
@@ -73,7 +73,7 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
     p->id = 100 + fake.posts;
     if (kind)
         return error_set(e, kind, "as told");
-    ret_stored->id = fake.posts;
+    ret_stored->last = fake.posts;
     return ERROR_NONE;
 }
 

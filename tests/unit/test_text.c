@@ -35,7 +35,8 @@ static void decodes_only_valid_utf8(void **state)
     }
 }
 
-/* The eight-at-a-time search stops where a search one by one stops, wherever the special byte is. */
+/* The eight-at-a-time search stops where a search one by one stops, wherever the special byte is.
+ */
 static void plain_text_ends_at_the_first_special_byte(void **state)
 {
     (void)state;
