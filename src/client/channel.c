@@ -236,6 +236,7 @@ static void note_features(struct channel *c, const struct http_reply *reply)
     c->can_limit = has_feature(reply->features, "limit");
     c->can_keys = has_feature(reply->features, "keys");
     c->can_batch = c->can_keys && has_feature(reply->features, "batch");
+    c->can_minimal = has_feature(reply->features, "minimal");
 }
 
 static enum error_kind tell_reset(const struct channel *c, struct error *e)
@@ -470,27 +471,21 @@ static bool on_post_body(void *context, const struct http_reply *reply, struct s
 }
 
 /* One POST; the reply's body is in c->body afterwards. */
-static void post(struct channel *c, const char *target, const char *content_type, struct span body,
-                 const char *key, struct channel_posted *ret, struct http_reply *reply)
+static void post(struct channel *c, struct http_request *request, struct channel_posted *ret,
+                 struct http_reply *reply)
 {
     buf_shrink(&c->body, SCAN_ELEMENT_MAX / 16);
-    struct http_request request = {
-        .target = target,
-        .post = true,
-        .body = body,
-        .content_type = content_type,
-        .idempotency_key = key,
-        .silence_ms = CHANNEL_SILENCE_MS,
-        .limit_ms = CHANNEL_POST_MAX_MS,
-        .grace_ms = CHANNEL_GRACE_MS,
-        .watch_fd = -1,
-        .on_body = on_post_body,
-        .context = &c->body,
-    };
-    http_perform(c->http, &request, reply);
-    log_info("POST %s: status %ld", target, reply->status);
-    ret->retry_after_ms = reply->retry_after_ms;
-    ret->status = reply->status;
+    request->post = true;
+    request->silence_ms = CHANNEL_SILENCE_MS;
+    request->limit_ms = CHANNEL_POST_MAX_MS;
+    request->grace_ms = CHANNEL_GRACE_MS;
+    request->watch_fd = -1;
+    request->on_body = on_post_body;
+    request->context = &c->body;
+    http_perform(c->http, request, reply);
+    log_info("POST %s: status %ld", request->target, reply->status);
+    *ret =
+        (struct channel_posted){.retry_after_ms = reply->retry_after_ms, .status = reply->status};
 }
 
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
@@ -506,19 +501,26 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         buf_release(&form);
         return error_set(e, ERROR_LOCAL, "no memory for a message");
     }
-    post(c, "/send", NULL, (struct span){form.data, form.len}, key, ret, &reply);
+    struct http_request request = {
+        .target = "/send", .body = {form.data, form.len}, .idempotency_key = key};
+    post(c, &request, ret, &reply);
     buf_release(&form);
     return outcome_of_post(&reply, (struct span){c->body.data, c->body.len}, sender, content,
                            &ret->stored, e);
 }
 
 enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
-                                   struct channel_posted *ret, struct error *e)
+                                   bool full, struct channel_posted *ret, struct error *e)
 {
     struct http_reply reply;
-    *ret = (struct channel_posted){.retry_after_ms = -1};
-    post(c, "/batch", "application/x-ndjson", (struct span){batch->body.data, batch->body.len}, key,
-         ret, &reply);
+    struct http_request request = {
+        .target = "/batch",
+        .body = {batch->body.data, batch->body.len},
+        .content_type = "application/x-ndjson",
+        .idempotency_key = key,
+        .prefer = !full && c->can_minimal ? "return=minimal" : NULL,
+    };
+    post(c, &request, ret, &reply);
     return outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch, &ret->stored,
                             e);
 }

@@ -3,7 +3,8 @@
  * channel: what the API means: fetch what is new since the cursor, post a message.
  *
  * One struct channel belongs to one thread and uses that thread's connection.
- * chancatd's extras (`wait`, `limit`, `keys`, `batch`) are used once a reply has announced them.
+ * chancatd's extras (`wait`, `limit`, `keys`, `batch`, `minimal`) are used once a reply has
+ * announced them.
  *
  * Every message is handed over once: what is not above the cursor is passed over, and the cursor
  * follows what was handed over, so that a reply that was cut is taken up after its last whole
@@ -50,7 +51,7 @@ struct channel {
     struct http *http; /* not owned */
     struct span name;  /* not owned */
     int64_t cursor;    /* id of the newest message handed over; 0: none */
-    bool can_wait, can_limit, can_keys, can_batch;
+    bool can_wait, can_limit, can_keys, can_batch, can_minimal;
     bool watches;              /* notices a reset */
     bool check_due;            /* the next fetch asks for the newest message once more */
     struct message_mark known; /* what the server must still have; id 0: nothing */
@@ -131,8 +132,9 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
                              struct span content, const char *key, struct channel_posted *ret,
                              struct error *e);
 
-/* Sends a batch; kinds as outcome_of_batch(), and ERROR_LOCAL. */
+/* Sends a batch; kinds as outcome_of_batch(), and ERROR_LOCAL. `full`: the reply shall bring the
+ * messages; else only their ids, if the server can. */
 enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
-                                   struct channel_posted *ret, struct error *e);
+                                   bool full, struct channel_posted *ret, struct error *e);
 
 #endif

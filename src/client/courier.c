@@ -18,6 +18,7 @@ void courier_init(struct courier *c, struct session *s, struct tally *tally)
 {
     *c = (struct courier){.s = s, .tally = tally};
     deliver_init(&c->deliver, s->post_http, s->options->settle_ms, s->options->retry_for_ms);
+    c->deliver.full = s->options->receipts;
     c->deliver.before_try = before_try;
     c->deliver.context = c;
     c->deliver.give_up_at = &s->give_up_at;

@@ -84,7 +84,7 @@ static enum error_kind try_once(struct progress *g)
     const char *key = d->channel.can_keys ? p->key : NULL;
     g->began_ms = clock_now_ms();
     enum error_kind kind =
-        p->batch ? channel_post_batch(&d->channel, p->batch, key, &posted, g->e)
+        p->batch ? channel_post_batch(&d->channel, p->batch, key, d->full, &posted, g->e)
                  : channel_post(&d->channel, p->channel, p->sender, p->content, key, &posted, g->e);
     *g->stored = posted.stored;
     p->ended_ms = clock_now_ms();

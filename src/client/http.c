@@ -266,7 +266,8 @@ static struct curl_slist *own_headers(struct http *h, const struct http_request 
     curl_slist_free_all(h->own_headers);
     h->own_headers = make_headers();
     if (h->own_headers && add_header(h->own_headers, "Content-Type", request->content_type) &&
-        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key))
+        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key) &&
+        add_header(h->own_headers, "Prefer", request->prefer))
         return h->own_headers;
     curl_slist_free_all(h->own_headers);
     h->own_headers = NULL;
@@ -276,7 +277,9 @@ static struct curl_slist *own_headers(struct http *h, const struct http_request 
 static bool prepare(struct http *h, const struct http_request *request)
 {
     struct curl_slist *headers =
-        request->idempotency_key || request->content_type ? own_headers(h, request) : h->headers;
+        request->idempotency_key || request->content_type || request->prefer
+            ? own_headers(h, request)
+            : h->headers;
     if (!headers)
         return false;
     h->url.len = h->prefix_len;

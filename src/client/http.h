@@ -65,6 +65,7 @@ struct http_request {
     struct span body;            /* of a POST, form-encoded */
     const char *content_type;    /* of it; NULL: form-encoded */
     const char *idempotency_key; /* sent as the header of that name; NULL: none */
+    const char *prefer;          /* the same */
     int64_t silence_ms;
     int64_t limit_ms; /* for all of it; 0: none, as long as something happens */
     int64_t grace_ms; /* how long a signal lets the request go on (a second signal ends it) */

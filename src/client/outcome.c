@@ -16,7 +16,8 @@ static void describe_status(const struct http_reply *reply, struct span body, ch
                  reply->location);
         return;
     }
-    json_t *json = body.len ? json_loadb(body.data, body.len, JSON_ALLOW_NUL, NULL) : NULL;
+    bool reads = reply->status != 200 && body.len > 0; /* there is no sentence in a success */
+    json_t *json = reads ? json_loadb(body.data, body.len, JSON_ALLOW_NUL, NULL) : NULL;
     const char *text = json_string_value(json_object_get(json, "error"));
     if (text)
         snprintf(ret, 384, "the server answers %ld: %.300s", reply->status, text);
@@ -97,6 +98,23 @@ static bool compare(void *context, struct span element, const struct flat *flat)
     return !c->other;
 }
 
+static int64_t integer_in(const struct flat *f, const char *name)
+{
+    const struct flat_field *field = flat_find(f, name);
+    return field && field->type == FLAT_INTEGER ? field->integer : 0;
+}
+
+static bool take_summary(struct span body, const struct batch *batch, struct stored *ret)
+{
+    struct flat f;
+    if (flat_read(&f, body) != body.len || body.len == 0)
+        return false;
+    int64_t first = integer_in(&f, "first"), last = integer_in(&f, "last");
+    int64_t count = (int64_t)batch_count(batch);
+    *ret = (struct stored){first, last, body};
+    return first > 0 && last == first + count - 1 && integer_in(&f, "count") == count;
+}
+
 enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
                                  const struct batch *batch, struct stored *ret, struct error *e)
 {
@@ -105,6 +123,8 @@ enum error_kind outcome_of_batch(const struct http_reply *reply, struct span bod
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
+    if (take_summary(body, batch, ret))
+        return ERROR_NONE;
     scan_init(&scan);
     bool whole = scan_feed(&scan, body, compare, &c) && scan.state == SCAN_END;
     scan_release(&scan);

@@ -15,7 +15,7 @@
 /* What the server says that it has stored. */
 struct stored {
     int64_t first, last; /* ids; of one message twice the same; 0: nothing */
-    struct span json;    /* a message or, of a batch, an array of them; not owned */
+    struct span json;    /* the reply: a message or, of a batch, what it brings; not owned */
 };
 
 /*
@@ -36,7 +36,8 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
                                 struct error *e);
 
 /* The same for a POST of a batch: stored means 200 and an array of as many messages, each ours,
- * with ascending ids. */
+ * with ascending ids; or, from a server that was asked for no more,
+ * {"first":ID,"last":ID,"count":N} with as many ids. */
 enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
                                  const struct batch *batch, struct stored *ret, struct error *e);
 

@@ -154,11 +154,11 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
 
 /* B: a batch, which always has a key. */
 enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
-                                   struct channel_posted *ret, struct error *e)
+                                   bool full, struct channel_posted *ret, struct error *e)
 {
     (void)c, (void)batch;
     assert_non_null(key);
-    called('B');
+    called(full ? 'F' : 'B');
     return answer(ret, e);
 }
 

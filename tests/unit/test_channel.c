@@ -225,15 +225,42 @@ static void a_post_is_form_encoded_and_judged(void **state)
     assert_int_equal(posted.status, 400);
 }
 
+static void a_batch_asks_for_no_more_than_is_wanted(void **state)
+{
+    struct channel *c = *state;
+    struct channel_posted posted;
+    struct error e;
+    struct batch batch;
+    struct batch_line line = {1, span_of("ch"), span_of("s"), span_of("x")};
+    batch_init(&batch);
+    assert_true(batch_add(&batch, &line));
+    c->can_minimal = false;
+    will_reply(200, "", "[" M(4) "]");
+    assert_int_equal(channel_post_batch(c, &batch, "k1", false, &posted, &e), ERROR_NONE);
+    assert_string_equal(fake.target, "/batch");
+    assert_string_equal(fake.key, "k1");
+    assert_string_equal(fake.prefer, "");
+    c->can_minimal = true;
+    assert_int_equal(channel_post_batch(c, &batch, "k2", true, &posted, &e), ERROR_NONE);
+    assert_string_equal(fake.prefer, "");
+    assert_true(span_equal(posted.stored.json, span_of("[" M(4) "]")));
+    will_reply(200, "", "{\"first\":5,\"last\":5,\"count\":1}");
+    assert_int_equal(channel_post_batch(c, &batch, "k3", false, &posted, &e), ERROR_NONE);
+    assert_string_equal(fake.prefer, "return=minimal");
+    assert_int_equal(posted.stored.last, 5);
+    batch_release(&batch);
+}
+
 static void a_probe_tells_the_newest_id_and_the_extras(void **state)
 {
     struct channel *c = *state;
     int64_t newest, retry_after;
     struct error e;
-    will_reply(200, "wait, keys", "[" M(12) "]");
+    will_reply(200, "wait, keys, minimal", "[" M(12) "]");
     assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
     assert_string_equal(fake.target, "/past?channel=d&count=1");
     assert_int_equal(newest, 12);
+    assert_true(c->can_minimal);
     assert_true(c->can_keys);
     will_reply(200, "", "null");
     assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
@@ -289,6 +316,7 @@ int main(void)
         CASE(the_past_is_asked_for_by_count),
         CASE(a_post_is_form_encoded_and_judged),
         CASE(a_past_of_bad_elements_is_behind_us),
+        CASE(a_batch_asks_for_no_more_than_is_wanted),
         CASE(a_probe_tells_the_newest_id_and_the_extras),
         CASE(a_look_finds_the_first_message_that_is_ours),
     };

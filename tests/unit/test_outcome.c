@@ -149,6 +149,12 @@ static void what_became_of_a_batch(void **state)
         enum error_kind expected;
     } table[] = {
         {200, "[" A "," B "]", ERROR_NONE},
+        {200, "{\"first\":7,\"last\":8,\"count\":2}", ERROR_NONE},
+        {200, "{\"first\":7,\"last\":9,\"count\":2}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8,\"count\":1}", ERROR_UNKNOWN},
+        {200, "{\"first\":0,\"last\":1,\"count\":2}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8,\"count\":2", ERROR_UNKNOWN},
         {200, "[" A "]", ERROR_BAD_DATA},
         {200, "[" B "," A "]", ERROR_BAD_DATA},
         {200, "[" A "," A "]", ERROR_BAD_DATA},
@@ -176,8 +182,8 @@ static void what_became_of_a_batch(void **state)
         struct stored stored = {0};
         assert_int_equal(outcome_of_batch(&reply, span_of(table[i].body), &batch, &stored, NULL),
                          table[i].expected);
-        assert_int_equal(stored.first, table[i].expected == ERROR_NONE ? 7 : 0);
-        assert_int_equal(stored.last, table[i].expected == ERROR_NONE ? 8 : 0);
+        assert_int_equal(table[i].expected ? 0 : stored.first, table[i].expected ? 0 : 7);
+        assert_int_equal(table[i].expected ? 0 : stored.last, table[i].expected ? 0 : 8);
     }
     batch_release(&batch);
 }
