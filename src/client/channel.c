@@ -466,8 +466,14 @@ enum error_kind channel_look(struct channel *c, struct span name, int64_t after,
 static bool on_post_body(void *context, const struct http_reply *reply, struct span piece)
 {
     (void)reply;
-    struct buf *body = context;
-    return buf_add(body, piece.data, piece.len) == 0;
+    struct channel *c = context;
+    return buf_add(&c->body, piece.data, piece.len) == 0;
+}
+
+static void on_sent(void *context)
+{
+    struct channel *c = context;
+    c->on_sent(c->sent_context);
 }
 
 /* One POST; the reply's body is in c->body afterwards. */
@@ -481,7 +487,8 @@ static void post(struct channel *c, struct http_request *request, struct channel
     request->grace_ms = CHANNEL_GRACE_MS;
     request->watch_fd = -1;
     request->on_body = on_post_body;
-    request->context = &c->body;
+    request->on_sent = c->on_sent ? on_sent : NULL;
+    request->context = c;
     http_perform(c->http, request, reply);
     log_info("POST %s: status %ld", request->target, reply->status);
     *ret =

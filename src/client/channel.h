@@ -58,6 +58,9 @@ struct channel {
     size_t known_len;          /* bytes of its JSON, 0: not known */
     struct buf newest;         /* its JSON while its fingerprint has yet to be taken, else empty */
     struct scan scan;
+    /* Called while the reply to a POST is waited for, as http.h says; NULL: nobody. */
+    void (*on_sent)(void *context);
+    void *sent_context;
     struct buf target; /* of the request in work */
     struct buf body;   /* of the request or, on errors, of the reply */
     uint64_t bad[CHANNEL_BAD_REMEMBER];

@@ -89,6 +89,12 @@ enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *
     return kind;
 }
 
+void courier_while_waiting(struct courier *c, void (*work)(void *context), void *context)
+{
+    c->deliver.channel.on_sent = work;
+    c->deliver.channel.sent_context = context;
+}
+
 bool courier_can_batch(const struct courier *c)
 {
     const struct options *o = c->s->options;

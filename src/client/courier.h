@@ -27,6 +27,9 @@ struct courier {
 void courier_init(struct courier *c, struct session *s, struct tally *tally);
 void courier_release(struct courier *c);
 
+/* Calls `work` while an answer is waited for, as http.h says of on_sent. */
+void courier_while_waiting(struct courier *c, void (*work)(void *context), void *context);
+
 /* May several lines go as one batch? Known after the first line. */
 bool courier_can_batch(const struct courier *c);
 

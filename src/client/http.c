@@ -28,6 +28,7 @@ struct http {
     const struct http_request *request;
     struct http_reply *reply;
     size_t sent; /* bytes of the body given to libcurl */
+    bool told_sent;
     int64_t last_progress_ms;
     bool aborted;
 };
@@ -332,6 +333,14 @@ static bool second_signal(void)
     return poll(&p, 1, 0) > 0;
 }
 
+static void tell_sent(struct http *h)
+{
+    if (h->told_sent || !h->request->on_sent || h->sent < h->request->body.len)
+        return;
+    h->told_sent = true;
+    h->request->on_sent(h->request->context);
+}
+
 /* The loop of one transfer; sets reply->end. */
 static void run(struct http *h)
 {
@@ -352,6 +361,7 @@ static void run(struct http *h)
         h->reply->end = HTTP_ABORTED;
         if (h->aborted)
             return;
+        tell_sent(h);
         if (stop_signal() && stop_at == CLOCK_NEVER)
             stop_at = clock_deadline(request->grace_ms);
         h->reply->end = HTTP_INTERRUPTED;
@@ -405,6 +415,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     h->request = request;
     h->reply = reply;
     h->sent = 0;
+    h->told_sent = false;
     h->aborted = false;
     h->curl_error[0] = '\0';
     h->last_progress_ms = clock_now_ms();

@@ -74,6 +74,9 @@ struct http_request {
     bool (*on_body)(void *context, const struct http_reply *reply, struct span piece);
     /* All that one look at the network brought has been handed over. False aborts. May be NULL. */
     bool (*on_flush)(void *context);
+    /* Called once, when all of the request was given to the connection and its reply has not come:
+     * time for other work that takes no longer than a reply. May be NULL. */
+    void (*on_sent)(void *context);
     /* Asked after every wake-up; true ends the request. May be NULL. */
     bool (*interrupt)(void *context);
     /* When `interrupt` wants to be asked next, at the latest (clock_now_ms(), or CLOCK_NEVER);
