@@ -245,9 +245,11 @@ static void gather(void *context)
     struct sending *g = context;
     if (g->line_travels || !courier_can_batch(&g->courier))
         return;
-    while (!g->held_over && take_line(g, AT_ONCE)) {
+    while (g->held_over || take_line(g, AT_ONCE)) {
         struct batch_line line = line_in_work(g);
         g->held_over = !batch_add(&g->waiting, &line);
+        if (g->held_over)
+            return;
     }
 }
 
