@@ -284,22 +284,11 @@ int message_add_json(const struct message *m, struct buf *b)
     return r;
 }
 
-static int add_unescaped_visible(struct span escaped, struct buf *b)
-{
-    struct buf plain;
-    buf_init(&plain, escaped.len);
-    int r = text_add_html_unescaped(&plain, escaped);
-    if (!r)
-        r = text_add_visible(b, (struct span){plain.data, plain.len});
-    buf_release(&plain);
-    return r;
-}
-
 int message_add_text(const struct message *m, struct buf *b)
 {
     size_t before = b->len;
-    if (add_unescaped_visible(m->sender, b) || buf_add_str(b, ": ") ||
-        add_unescaped_visible(m->content, b) || buf_add_char(b, '\n')) {
+    if (text_add_visible_html_unescaped(b, m->sender) || buf_add_str(b, ": ") ||
+        text_add_visible_html_unescaped(b, m->content) || buf_add_char(b, '\n')) {
         b->len = before;
         return -1;
     }

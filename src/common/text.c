@@ -223,16 +223,6 @@ static struct span next_unescaped(struct span *text)
     return run;
 }
 
-int text_add_html_unescaped(struct buf *b, struct span text)
-{
-    while (text.len) {
-        struct span run = next_unescaped(&text);
-        if (buf_add(b, run.data, run.len))
-            return -1;
-    }
-    return 0;
-}
-
 bool text_is_unsafe(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || c == 0x200E || c == 0x200F ||
@@ -259,8 +249,13 @@ static int add_unsafe(struct buf *b, uint32_t c)
 
 int text_add_visible(struct buf *b, struct span text)
 {
-    size_t i = 0;
-    while (i < text.len) {
+    for (size_t i = 0; i < text.len;) {
+        size_t plain = text_plain_prefix(text.data + i, text.len - i);
+        if (buf_add(b, text.data + i, plain))
+            return -1;
+        i += plain;
+        if (i == text.len)
+            break;
         uint32_t c;
         size_t n = text_decode(text.data + i, text.len - i, &c);
         int r;
@@ -273,6 +268,15 @@ int text_add_visible(struct buf *b, struct span text)
         if (r)
             return -1;
         i += n;
+    }
+    return 0;
+}
+
+int text_add_visible_html_unescaped(struct buf *b, struct span text)
+{
+    while (text.len) {
+        if (text_add_visible(b, next_unescaped(&text)))
+            return -1;
     }
     return 0;
 }
