@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A message is read in one of two ways, from its fields where they lie or from Jansson's tree; the
- * tests here go both.
+ * Messages, read in both ways.
  *
  * link: -Wl,--wrap=flat_read
  */
@@ -12,30 +11,7 @@
 #include <string.h>
 
 #include "common/message.h"
-
-size_t __real_flat_read(struct flat *f, struct span text);
-size_t __wrap_flat_read(struct flat *f, struct span text);
-
-static bool only_trees;
-
-size_t __wrap_flat_read(struct flat *f, struct span text)
-{
-    return only_trees ? 0 : __real_flat_read(f, text);
-}
-
-static int both_ways(void **state)
-{
-    (void)state;
-    only_trees = false;
-    return 0;
-}
-
-static int only_with_trees(void **state)
-{
-    (void)state;
-    only_trees = true;
-    return 0;
-}
+#include "unit/both_ways.h"
 
 static void becomes_one_json_line(void **state)
 {
@@ -273,8 +249,6 @@ static void both_ways_tell_the_same(void **state)
 
 int main(void)
 {
-#define TWICE(name)                                                                                \
-    cmocka_unit_test_setup(name, both_ways), cmocka_unit_test_setup(name, only_with_trees)
     const struct CMUnitTest tests[] = {
         TWICE(becomes_one_json_line),
         TWICE(what_is_no_message_is_refused),
