@@ -2,12 +2,14 @@
 #include "client/http.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
@@ -161,6 +163,17 @@ static enum error_kind check_url(const char *url, struct buf *ret, struct error 
     return kind;
 }
 
+/* libcurl opens ~/.netrc before each request; one that is not there need not be looked for. */
+static bool has_netrc(void)
+{
+    char path[PATH_MAX];
+    const char *home = getenv("HOME");
+    if (!home)
+        return true; /* libcurl finds another way to it */
+    snprintf(path, sizeof(path), "%s/.netrc", home);
+    return access(path, F_OK) == 0;
+}
+
 static CURLcode set_options(struct http *h, const struct http_config *c)
 {
     CURLcode r = CURLE_OK;
@@ -184,7 +197,7 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
     SET(CURLOPT_WRITEDATA, h);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, h);
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+    SET(CURLOPT_NETRC, (long)(has_netrc() ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
     if (c->token) {
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         SET(CURLOPT_XOAUTH2_BEARER, c->token);
