@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,8 @@ struct http {
     struct curl_slist *own_headers; /* those, and what the request in work has besides */
     struct buf url;                 /* prefix, then the request's target */
     size_t prefix_len;
+    int fd; /* of the connection made last; -1: none, or it is closed */
+    bool corked;
     char curl_error[CURL_ERROR_SIZE];
     /* the request in work */
     const struct http_request *request;
@@ -95,10 +99,35 @@ static size_t on_write(char *data, size_t size, size_t count, void *context)
 
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
-    (void)context, (void)purpose;
+    (void)purpose;
+    struct http *h = context;
     struct linger now = {.l_onoff = 1, .l_linger = 0};
+    h->fd = fd;
+    h->corked = false;
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) ? CURL_SOCKOPT_ERROR
                                                                     : CURL_SOCKOPT_OK;
+}
+
+static int on_close(void *context, curl_socket_t fd)
+{
+    struct http *h = context;
+    if (h->fd == fd)
+        h->fd = -1;
+    return close(fd);
+}
+
+/* libcurl writes the head of a POST and then its body. Corked they travel together, and the server
+ * is woken once. A new connection is left alone: it may have to begin with a handshake. */
+static void cork(struct http *h, bool on)
+{
+#ifdef TCP_CORK
+    int value = on;
+    if (h->fd >= 0 && h->corked != on)
+        setsockopt(h->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+    h->corked = on && h->fd >= 0;
+#else
+    (void)h, (void)on;
+#endif
 }
 
 /* The value of the header `line` if its name is `name` (with the colon), else NULL. */
@@ -208,8 +237,12 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
         SET(CURLOPT_SSLCERT, c->cert_file);
     if (c->key_file)
         SET(CURLOPT_SSLKEY, c->key_file);
-    if (c->abortive)
+    if (c->abortive) {
         SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+        SET(CURLOPT_SOCKOPTDATA, h);
+        SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        SET(CURLOPT_CLOSESOCKETDATA, h);
+    }
     if (c->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
 #undef SET
@@ -231,6 +264,7 @@ enum error_kind http_open(const struct http_config *config, struct http **ret, s
     struct http *h = calloc(1, sizeof(*h));
     if (!h)
         return error_set(e, ERROR_LOCAL, "no memory for a connection");
+    h->fd = -1;
     buf_init(&h->url, HTTP_BASE_MAX);
     enum error_kind kind = check_url(config->url, &h->url, e);
     if (kind)
@@ -346,12 +380,15 @@ static bool second_signal(void)
     return poll(&p, 1, 0) > 0;
 }
 
-static void tell_sent(struct http *h)
+/* After each look at the network: has all of the request been given to the connection? */
+static void note_sent(struct http *h)
 {
-    if (h->told_sent || !h->request->on_sent || h->sent < h->request->body.len)
+    if (h->told_sent || h->sent < h->request->body.len)
         return;
     h->told_sent = true;
-    h->request->on_sent(h->request->context);
+    cork(h, false);
+    if (h->request->on_sent)
+        h->request->on_sent(h->request->context);
 }
 
 /* The loop of one transfer; sets reply->end. */
@@ -374,7 +411,7 @@ static void run(struct http *h)
         h->reply->end = HTTP_ABORTED;
         if (h->aborted)
             return;
-        tell_sent(h);
+        note_sent(h);
         if (stop_signal() && stop_at == CLOCK_NEVER)
             stop_at = clock_deadline(request->grace_ms);
         h->reply->end = HTTP_INTERRUPTED;
@@ -435,6 +472,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     if (!prepare(h, request))
         return;
     reply->error[0] = '\0';
+    cork(h, request->post);
     run(h);
     gather(h);
     curl_multi_remove_handle(h->multi, h->easy);
