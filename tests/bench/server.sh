@@ -4,7 +4,8 @@
 # server.sh: what chancatd can take.
 #
 # posts: POSTs of 64 connections (wrk), each answered when it is on the disk, against its store with
-# one transaction for each message (store.c), in a file beside the other.
+# one transaction for each message (store.c, without HTTP), in a file beside the other; and against
+# one connection, of which each POST is a transaction, too.
 #
 # polls: GETs of 64 connections with nothing new, against libmicrohttpd with a fixed reply of the
 # same headers and size (fixed.c).
@@ -14,9 +15,14 @@
 
 define posts.single /s more '>= 10' wrk 'its store, one at a time' \
     'durable POSTs, 64 connections'
+define posts.one /s more '>= 10' wrk 'one connection' 'durable POSTs, 64 connections'
 
 posts_chancatd() {
     wrk_rate posts.chancatd 64 "$URL/send" "$WORK/post.lua"
+}
+
+posts_one() {
+    wrk_rate posts.one 1 "$URL/send" "$WORK/post.lua"
 }
 
 posts_single() {
@@ -28,8 +34,9 @@ posts_single() {
 bench_posts() {
     write_post_script "$WORK/post.lua" c
     start_server
-    rounds posts_chancatd posts_single || return
+    rounds posts_chancatd posts_single posts_one || return
     result posts.single "$(median posts.chancatd)" "$(median posts.single)"
+    result posts.one "$(median posts.chancatd)" "$(median posts.one)"
 }
 
 define polls.fixed /s more '>= 0.5' wrk,curl 'libmicrohttpd, a fixed reply' \
