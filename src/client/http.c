@@ -28,6 +28,7 @@ struct http {
     const struct http_request *request;
     struct http_reply *reply;
     size_t sent; /* bytes of the body given to libcurl */
+    bool told_sent;
     int64_t last_progress_ms;
     bool aborted;
 };
@@ -266,7 +267,8 @@ static struct curl_slist *own_headers(struct http *h, const struct http_request 
     curl_slist_free_all(h->own_headers);
     h->own_headers = make_headers();
     if (h->own_headers && add_header(h->own_headers, "Content-Type", request->content_type) &&
-        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key))
+        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key) &&
+        add_header(h->own_headers, "Prefer", request->prefer))
         return h->own_headers;
     curl_slist_free_all(h->own_headers);
     h->own_headers = NULL;
@@ -276,7 +278,9 @@ static struct curl_slist *own_headers(struct http *h, const struct http_request 
 static bool prepare(struct http *h, const struct http_request *request)
 {
     struct curl_slist *headers =
-        request->idempotency_key || request->content_type ? own_headers(h, request) : h->headers;
+        request->idempotency_key || request->content_type || request->prefer
+            ? own_headers(h, request)
+            : h->headers;
     if (!headers)
         return false;
     h->url.len = h->prefix_len;
@@ -329,6 +333,14 @@ static bool second_signal(void)
     return poll(&p, 1, 0) > 0;
 }
 
+static void tell_sent(struct http *h)
+{
+    if (h->told_sent || !h->request->on_sent || h->sent < h->request->body.len)
+        return;
+    h->told_sent = true;
+    h->request->on_sent(h->request->context);
+}
+
 /* The loop of one transfer; sets reply->end. */
 static void run(struct http *h)
 {
@@ -349,6 +361,7 @@ static void run(struct http *h)
         h->reply->end = HTTP_ABORTED;
         if (h->aborted)
             return;
+        tell_sent(h);
         if (stop_signal() && stop_at == CLOCK_NEVER)
             stop_at = clock_deadline(request->grace_ms);
         h->reply->end = HTTP_INTERRUPTED;
@@ -402,6 +415,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     h->request = request;
     h->reply = reply;
     h->sent = 0;
+    h->told_sent = false;
     h->aborted = false;
     h->curl_error[0] = '\0';
     h->last_progress_ms = clock_now_ms();

@@ -46,10 +46,71 @@ size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint)
     return need;
 }
 
+size_t text_encode(uint32_t c, char *to)
+{
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (char)(0xC0 | c >> 6);
+        to[1] = (char)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    to[0] = (char)(0xE0 | c >> 12);
+    to[1] = (char)(0x80 | (c >> 6 & 0x3F));
+    to[2] = (char)(0x80 | (c & 0x3F));
+    return 3;
+}
+
+/* Eight bytes at a time, since all text passes here. In each of the words made below a high bit is
+ * set if a byte is special; which one may be wrong (of a carry), whether there is one is not. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH_BITS  EACH(0x80)
+
+static uint64_t load8(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH(0x01)) & ~word & HIGH_BITS;
+}
+
+static bool is_plain_word(uint64_t word)
+{
+    uint64_t below_space = (word - EACH(0x20)) & ~word;
+    uint64_t del_or_above = word | (word + EACH(0x01));
+    return ((below_space | del_or_above) & HIGH_BITS) == 0 &&
+           (zero_bytes(word ^ EACH('"')) | zero_bytes(word ^ EACH('\\'))) == 0;
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+size_t text_plain_prefix(const char *text, size_t len)
+{
+    size_t i = 0;
+    while (len - i >= 8 && is_plain_word(load8(text + i)))
+        i += 8;
+    while (i < len && is_plain((unsigned char)text[i]))
+        i++;
+    return i;
+}
+
 size_t text_valid_prefix(const char *text, size_t len)
 {
     size_t i = 0;
     while (i < len) {
+        while (len - i >= 8 && (load8(text + i) & HIGH_BITS) == 0)
+            i += 8;
+        if (i == len)
+            break;
         uint32_t c;
         size_t n = text_decode(text + i, len - i, &c);
         if (n == 0)
@@ -139,33 +200,27 @@ bool text_is_html_escaped(struct span escaped, struct span text)
     return escaped.len == 0;
 }
 
-int text_add_html_unescaped(struct buf *b, struct span text)
+/* What text starts with: a run without `&`, or what an escape, or else a lone `&`, stands for.
+ * Takes it off. */
+static struct span next_unescaped(struct span *text)
 {
-    while (text.len) {
-        const char *amp = memchr(text.data, '&', text.len);
-        size_t plain = amp ? (size_t)(amp - text.data) : text.len;
-        if (buf_add(b, text.data, plain))
-            return -1;
-        text.data += plain;
-        text.len -= plain;
-        if (text.len == 0)
-            break;
-        size_t used = 1;
-        char c = '&';
+    const char *amp = memchr(text->data, '&', text->len);
+    struct span run = {text->data, amp ? (size_t)(amp - text->data) : text->len};
+    size_t used = run.len;
+    if (run.len == 0) {
+        run.len = used = 1;
         for (size_t k = 0; k < HTML_ESCAPES; k++) {
             size_t n = strlen(html_escapes[k].escaped);
-            if (text.len >= n && memcmp(text.data, html_escapes[k].escaped, n) == 0) {
-                c = html_escapes[k].plain;
+            if (text->len >= n && memcmp(text->data, html_escapes[k].escaped, n) == 0) {
+                run.data = &html_escapes[k].plain;
                 used = n;
                 break;
             }
         }
-        if (buf_add_char(b, c))
-            return -1;
-        text.data += used;
-        text.len -= used;
     }
-    return 0;
+    text->data += used;
+    text->len -= used;
+    return run;
 }
 
 bool text_is_unsafe(uint32_t c)
@@ -194,8 +249,13 @@ static int add_unsafe(struct buf *b, uint32_t c)
 
 int text_add_visible(struct buf *b, struct span text)
 {
-    size_t i = 0;
-    while (i < text.len) {
+    for (size_t i = 0; i < text.len;) {
+        size_t plain = text_plain_prefix(text.data + i, text.len - i);
+        if (buf_add(b, text.data + i, plain))
+            return -1;
+        i += plain;
+        if (i == text.len)
+            break;
         uint32_t c;
         size_t n = text_decode(text.data + i, text.len - i, &c);
         int r;
@@ -212,25 +272,23 @@ int text_add_visible(struct buf *b, struct span text)
     return 0;
 }
 
-/* Bytes that start something a JSON string cannot take as it is, or that need a closer look:
- * controls, quote, backslash, DEL, and the lead bytes of C1, U+061C, U+200E.., U+2028.., U+2066..
- */
-static bool needs_look(unsigned char s)
+int text_add_visible_html_unescaped(struct buf *b, struct span text)
 {
-    return s < 0x20 || s == '"' || s == '\\' || s >= 0x7F;
+    while (text.len) {
+        if (text_add_visible(b, next_unescaped(&text)))
+            return -1;
+    }
+    return 0;
 }
 
-int text_add_json(struct buf *b, struct span text)
+/* What stands between the quotes of a JSON string. */
+static int add_json_run(struct buf *b, struct span text)
 {
-    if (buf_reserve(b, text.len + 2) || buf_add_char(b, '"'))
-        return -1;
     size_t start = 0, i = 0;
-    while (i < text.len) {
-        unsigned char s = (unsigned char)text.data[i];
-        if (!needs_look(s)) {
-            i++;
-            continue;
-        }
+    for (;;) {
+        i += text_plain_prefix(text.data + i, text.len - i);
+        if (i == text.len)
+            break;
         uint32_t c;
         size_t n = text_decode(text.data + i, text.len - i, &c);
         if (n == 0)
@@ -247,5 +305,24 @@ int text_add_json(struct buf *b, struct span text)
         i += n;
         start = i;
     }
-    return buf_add(b, text.data + start, text.len - start) || buf_add_char(b, '"') ? -1 : 0;
+    return buf_add(b, text.data + start, text.len - start);
+}
+
+int text_add_json(struct buf *b, struct span text)
+{
+    return buf_reserve(b, text.len + 2) || buf_add_char(b, '"') || add_json_run(b, text) ||
+                   buf_add_char(b, '"')
+               ? -1
+               : 0;
+}
+
+int text_add_json_html_unescaped(struct buf *b, struct span text)
+{
+    if (buf_reserve(b, text.len + 2) || buf_add_char(b, '"'))
+        return -1;
+    while (text.len) {
+        if (add_json_run(b, next_unescaped(&text)))
+            return -1;
+    }
+    return buf_add_char(b, '"');
 }

@@ -30,6 +30,14 @@ bool span_equal(struct span a, struct span b);
  * above U+10FFFF are invalid). */
 size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint);
 
+/* Writes one character, at most U+FFFF and no surrogate, in UTF-8: 1 to 3 bytes. Returns how many.
+ */
+size_t text_encode(uint32_t codepoint, char *to);
+
+/* How many leading bytes are printable ASCII other than quote and backslash: what JSON and
+ * terminals take as it is. */
+size_t text_plain_prefix(const char *text, size_t len);
+
 /* How many leading bytes are valid UTF-8 (== len: all). */
 size_t text_valid_prefix(const char *text, size_t len);
 
@@ -39,9 +47,6 @@ int text_add_sanitized(struct buf *b, struct span text, bool replace_nul, bool *
 
 /* The part of valid UTF-8 text without Unicode white space at both ends (Go's TrimSpace). */
 struct span text_trim(struct span text);
-
-/* Undoes the five HTML escapes of the server once. 0, or -1 (buffer full). */
-int text_add_html_unescaped(struct buf *b, struct span text);
 
 /* Is `escaped` what the server makes of `text`? Needs no memory. */
 bool text_is_html_escaped(struct span escaped, struct span text);
@@ -54,8 +59,14 @@ bool text_is_unsafe(uint32_t codepoint);
  * U+FFFD. The result is one line of printable UTF-8. 0, or -1 (buffer full). */
 int text_add_visible(struct buf *b, struct span text);
 
+/* The same with the server's five HTML escapes undone first, once. */
+int text_add_visible_html_unescaped(struct buf *b, struct span text);
+
 /* Appends a JSON string with its quotes; unsafe characters as \n \r \t \b \f or \uXXXX,
  * the rest as UTF-8. `text` must be valid UTF-8 (else -1). */
 int text_add_json(struct buf *b, struct span text);
+
+/* The same with the server's five HTML escapes undone first, once. */
+int text_add_json_html_unescaped(struct buf *b, struct span text);
 
 #endif

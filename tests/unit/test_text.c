@@ -35,6 +35,38 @@ static void decodes_only_valid_utf8(void **state)
     }
 }
 
+/* The eight-at-a-time search stops where a search one by one stops, wherever the special byte is.
+ */
+static void plain_text_ends_at_the_first_special_byte(void **state)
+{
+    (void)state;
+    char text[24];
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (int c = 0; c < 256; c++) {
+            bool plain = c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+            memset(text, '!', sizeof(text));
+            text[at] = (char)c;
+            assert_int_equal(text_plain_prefix(text, sizeof(text)), plain ? sizeof(text) : at);
+            assert_int_equal(text_valid_prefix(text, sizeof(text)), c < 0x80 ? sizeof(text) : at);
+        }
+    }
+    assert_int_equal(text_plain_prefix(text, 0), 0);
+}
+
+static void encodes_what_it_decodes(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0; c <= 0xFFFF; c++) {
+        char bytes[4];
+        uint32_t again;
+        if (c >= 0xD800 && c <= 0xDFFF)
+            continue;
+        size_t n = text_encode(c, bytes);
+        assert_int_equal(text_decode(bytes, n, &again), n);
+        assert_int_equal(again, c);
+    }
+}
+
 static void each_invalid_byte_becomes_one_replacement(void **state)
 {
     (void)state;
@@ -79,10 +111,11 @@ static void html_escapes_are_exactly_five_and_undone_once(void **state)
     assert_true(text_is_html_escaped(LITERAL(""), LITERAL("")));
     struct buf back;
     buf_init(&back, 1000);
-    assert_int_equal(text_add_html_unescaped(&back, escaped), 0);
+    assert_int_equal(text_add_visible_html_unescaped(&back, escaped), 0);
     assert_buf(back, "<a href='x'>\"&amp;\"</a>");
     buf_clear(&back);
-    assert_int_equal(text_add_html_unescaped(&back, LITERAL("&quot; & &#x27; &lt &amp;lt;")), 0);
+    assert_int_equal(
+        text_add_visible_html_unescaped(&back, LITERAL("&quot; & &#x27; &lt &amp;lt;")), 0);
     assert_buf(back, "&quot; & &#x27; &lt &lt;");
     buf_release(&back);
 }
@@ -118,6 +151,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_only_valid_utf8),
+        cmocka_unit_test(plain_text_ends_at_the_first_special_byte),
+        cmocka_unit_test(encodes_what_it_decodes),
         cmocka_unit_test(each_invalid_byte_becomes_one_replacement),
         cmocka_unit_test(trims_unicode_space_at_both_ends),
         cmocka_unit_test(html_escapes_are_exactly_five_and_undone_once),
