@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/courier.h"
 
+#include "client/scan.h"
 #include "common/log.h"
 
 #define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
@@ -17,6 +18,7 @@ void courier_init(struct courier *c, struct session *s, struct tally *tally)
 {
     *c = (struct courier){.s = s, .tally = tally};
     deliver_init(&c->deliver, s->post_http, s->options->settle_ms, s->options->retry_for_ms);
+    c->deliver.full = s->options->receipts;
     c->deliver.before_try = before_try;
     c->deliver.context = c;
     c->deliver.give_up_at = &s->give_up_at;
@@ -26,26 +28,30 @@ void courier_init(struct courier *c, struct session *s, struct tally *tally)
 void courier_release(struct courier *c)
 {
     deliver_release(&c->deliver);
+    message_release(&c->message);
     buf_release(&c->receipt);
 }
 
-static bool add_receipts(struct courier *c, const struct parcel *p, const struct message *stored)
+static bool add_receipt(void *context, struct span element, const struct flat *flat)
 {
-    if (!p->batch)
-        return message_add_json(stored, &c->receipt) == 0;
-    for (size_t i = 0; i < json_array_size(stored->fields); i++) {
-        struct message m;
-        if (message_take(&m, json_array_get(stored->fields, i), NULL))
-            return false;
-        bool good = message_add_json(&m, &c->receipt) == 0;
-        message_release(&m);
-        if (!good)
-            return false;
-    }
-    return true;
+    struct courier *c = context;
+    return message_parse(&c->message, element, flat, NULL) == ERROR_NONE &&
+           message_add_json(&c->message, &c->receipt) == 0;
 }
 
-static void print_receipts(struct courier *c, const struct parcel *p, const struct message *stored)
+/* `stored`: a message or, of a batch, an array of them. */
+static bool add_receipts(struct courier *c, const struct parcel *p, const struct stored *stored)
+{
+    struct scan scan;
+    if (!p->batch)
+        return add_receipt(c, stored->json, NULL);
+    scan_init(&scan);
+    bool good = scan_feed(&scan, stored->json, add_receipt, c);
+    scan_release(&scan);
+    return good;
+}
+
+static void print_receipts(struct courier *c, const struct parcel *p, const struct stored *stored)
 {
     struct error e;
     if (c->receipts_over)
@@ -71,17 +77,22 @@ static void print_receipts(struct courier *c, const struct parcel *p, const stru
 enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e)
 {
     struct session *s = c->s;
-    struct message stored = {0};
+    struct stored stored = {0};
     enum error_kind kind = deliver(&c->deliver, p, &stored, e);
     if (s->options->no_echo) /* batches are not used then */
-        echo_end(&s->echo, stored.id);
+        echo_end(&s->echo, kind ? 0 : stored.last);
     atomic_fetch_add(&s->posts, 1);
     if (atomic_load(&s->pausing))
         http_wake(s->poll_http);
     if (kind == ERROR_NONE && s->options->receipts)
         print_receipts(c, p, &stored);
-    message_release(&stored);
     return kind;
+}
+
+void courier_while_waiting(struct courier *c, void (*work)(void *context), void *context)
+{
+    c->deliver.channel.on_sent = work;
+    c->deliver.channel.sent_context = context;
 }
 
 bool courier_can_batch(const struct courier *c)
