@@ -5,8 +5,10 @@
 #include <jansson.h>
 #include <unistd.h>
 
+#include "client/chat.h"
 #include "client/line.h"
 #include "client/mode.h"
+#include "client/terminal.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/json_text.h"
@@ -84,7 +86,7 @@ static void run_mode(struct session *s, struct tally *tally)
     if (o->flush)
         mode_flush(s, tally);
     else if (o->terminal)
-        mode_chat(s, tally);
+        chat_run(s, tally);
     else if (o->receive)
         mode_receive(s, tally);
     else if (o->send)
@@ -135,7 +137,9 @@ int main(int argc, char **argv)
     log_init("chancat", LOG_NORMAL);
     output_init(&out, STDOUT_FILENO);
     json_text_init(); /* before there are threads */
-    bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    enum options_terminal terminal = OPTIONS_NO_TERMINAL;
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        terminal = terminal_has_screen() ? OPTIONS_SCREEN : OPTIONS_PLAIN_TERMINAL;
     enum error_kind kind = options_read(&options, argc, argv, terminal, &e);
     if (!kind)
         kind = stop_init(&e);
