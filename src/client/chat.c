@@ -2,6 +2,7 @@
 #include "client/chat.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -43,8 +44,10 @@ struct chat {
     struct line line;
     struct outbox outbox; /* lines go in here first, with --outbox */
     bool sender_changed;
+    unsigned history_turn; /* whose channel's history the arrow keys bring back */
     pthread_t typing;
-    bool typing_runs, over; /* over: the conversation, by /quit or a failure */
+    bool typing_runs;
+    atomic_bool over; /* [a] by /quit */
     pthread_mutex_t lock;
     /* Under the lock, a leaf: */
     struct buf channel; /* that lines are typed for */
@@ -105,11 +108,9 @@ static void failed(void *context, const struct speech *line, const struct error 
 {
     struct chat *c = context;
     struct tally *tally = &c->speaker.tally;
-    if (c->terminal.screen && !stop_signal()) {
-        terminal_give_back(&c->terminal, line->typed, e->text, e->kind == ERROR_UNKNOWN);
-        return;
-    }
-    terminal_give_back(&c->terminal, line->typed, e->text, e->kind == ERROR_UNKNOWN);
+    if (terminal_give_back(&c->terminal, line->typed, e->text, e->kind == ERROR_UNKNOWN) &&
+        !stop_signal())
+        return; /* whoever typed it knows, and can do something about it */
     tally->lines_unknown += e->kind == ERROR_UNKNOWN;
     tally->lines_refused += e->kind == ERROR_REFUSED;
     tally->lines_unsent += e->kind != ERROR_UNKNOWN && e->kind != ERROR_REFUSED;
@@ -180,18 +181,18 @@ static bool is_name(struct chat *c, struct span name)
 static void change_channel(struct chat *c, struct span name)
 {
     bool good = is_name(c, name);
+    if (name.len == 0)
+        say(c, "A channel's name is missing.", name);
     pthread_mutex_lock(&c->lock);
-    bool same = !good || span_equal(name, span_of_buf(&c->channel));
-    if (!same) {
+    bool same = span_equal(name, span_of_buf(&c->channel));
+    if (good && !same) {
         buf_clear(&c->channel);
         buf_add(&c->channel, name.data, name.len);
-        c->turn++;
+        c->history_turn = ++c->turn;
     }
     pthread_mutex_unlock(&c->lock);
-    if (same) {
-        say(c, "This is %s.", span_of_buf(&c->channel));
+    if (!good || same)
         return;
-    }
     terminal_saw_channel(&c->terminal, name);
     terminal_prompt(&c->terminal, name);
     terminal_use_history(&c->terminal, name);
@@ -237,8 +238,25 @@ static void obey(struct chat *c, struct span typed, bool whole)
     }
 }
 
+/* The poll loop may have gone back to another channel. */
+static void check_history(struct chat *c)
+{
+    struct buf channel;
+    buf_init(&channel, MESSAGE_NAME_MAX);
+    pthread_mutex_lock(&c->lock);
+    bool same = c->history_turn == c->turn;
+    c->history_turn = c->turn;
+    if (!same)
+        buf_add(&channel, c->channel.data, c->channel.len);
+    pthread_mutex_unlock(&c->lock);
+    if (!same)
+        terminal_use_history(&c->terminal, span_of_buf(&channel));
+    buf_release(&channel);
+}
+
 static void take_typed(struct chat *c, struct span typed)
 {
+    check_history(c);
     const char *newline = c->s->options->null ? NULL : memchr(typed.data, '\n', typed.len);
     bool whole = !newline;
     if (text_trim(typed).len)

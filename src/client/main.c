@@ -8,6 +8,7 @@
 #include "client/chat.h"
 #include "client/line.h"
 #include "client/mode.h"
+#include "client/screen.h"
 #include "client/terminal.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -19,8 +20,9 @@
 
 static void show_version(struct buf *b)
 {
-    buf_addf(b, "chancat %s (%s, Jansson/%s)\n", CHANCAT_VERSION, http_library_version(),
-             JANSSON_VERSION);
+    const char *readline = screen_library_version();
+    buf_addf(b, "chancat %s (%s, Jansson/%s%s%s)\n", CHANCAT_VERSION, http_library_version(),
+             JANSSON_VERSION, readline ? ", Readline/" : "", readline ? readline : "");
 }
 
 /* --help and --version */

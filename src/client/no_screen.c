@@ -9,6 +9,11 @@ bool screen_is_capable(void)
     return false;
 }
 
+const char *screen_library_version(void)
+{
+    return NULL;
+}
+
 enum error_kind screen_open(const struct seen *senders, const struct seen *channels,
                             struct error *e)
 {

@@ -43,6 +43,11 @@ bool screen_is_capable(void)
     return term && *term && strcmp(term, "dumb") != 0;
 }
 
+const char *screen_library_version(void)
+{
+    return rl_library_version;
+}
+
 int screen_signal_fd(void)
 {
     return screen.signals[0];

@@ -3,7 +3,7 @@
  * screen: the line at the bottom of a terminal, by GNU readline's callback interface.
  *
  * Readline is global state, and so is this module: it is open once at most, and is the only user
- * of readline. All functions but screen_is_capable() run under the output lock (terminal.h takes
+ * of readline. All functions but the first two run under the output lock (terminal.h takes
  * it), in whatever thread; no other lock is taken here.
  *
  * Readline does no signal handling. Control-C and control-Z are keys here, so that they come in
@@ -26,6 +26,9 @@
 
 /* Can this terminal do it? Any thread, no lock. */
 bool screen_is_capable(void);
+
+/* The version of readline; NULL: it is not built in. */
+const char *screen_library_version(void);
 
 /* Takes the terminal on stdin and stdout. `senders` and `channels` are read for the Tab key and
  * stay the caller's. ERROR_LOCAL. */

@@ -22,6 +22,7 @@
 #define PATH_BYTES_MAX 4096
 #define PROMPT_MAX     512
 #define PROMPT_COLUMNS 20
+#define SHOWN_MAX      200u       /* bytes of a line that is told about */
 #define NO_WRAP        "\033[?7l" /* a row that is wider than was thought loses its end */
 #define WRAP           "\033[?7h"
 
@@ -253,8 +254,6 @@ enum terminal_result terminal_ask(struct terminal *t, const char *question, stru
 void terminal_prompt(struct terminal *t, struct span channel)
 {
     struct buf visible, prompt;
-    if (!t->screen)
-        return;
     buf_init(&visible, SIZE_MAX / 8);
     buf_init(&prompt, PROMPT_MAX);
     if (text_add_visible(&visible, channel) ||
@@ -262,7 +261,8 @@ void terminal_prompt(struct terminal *t, struct span channel)
         buf_clear(&prompt);
     if (buf_add_str(&prompt, "> ") == 0) {
         output_lock(t->out);
-        screen_prompt(prompt.data, false);
+        if (t->screen)
+            screen_prompt(prompt.data, false);
         output_unlock(t->out);
     }
     buf_release(&visible);
@@ -279,31 +279,36 @@ static void recall(void *context, const char *line)
     output_unlock(t->out);
 }
 
-void terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out)
+/* Under the output lock. */
+static void put_into_history(struct span line)
+{
+    char *copy = strndup(line.data, line.len);
+    if (copy)
+        screen_remember(copy);
+    free(copy);
+}
+
+bool terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out)
 {
     struct buf text;
     buf_init(&text, SIZE_MAX / 8);
     output_lock(t->out);
-    bool back = !keep_out && t->screen && screen_put(line);
-    if (back)
-        buf_addf(&text, "not sent: %s", why);
-    else if (t->screen)
-        buf_addf(&text,
-                 "%s: %s; the up arrow brings it back: ", keep_out ? "perhaps sent" : "not sent",
-                 why);
-    else
-        buf_addf(&text, "%s: %s: ", keep_out ? "perhaps sent" : "not sent", why);
-    if (!back)
-        buf_add(&text, line.data, line.len);
-    if (!back && t->screen) {
-        char *copy = strndup(line.data, line.len);
-        if (copy)
-            screen_remember(copy);
-        free(copy);
+    bool screen = t->screen, back = screen && !keep_out && screen_put(line);
+    int failed = buf_addf(&text, "%s: %s", keep_out ? "perhaps sent" : "not sent", why);
+    if (!back && screen) {
+        put_into_history(line);
+        failed = failed || buf_add_str(&text, " (the up arrow brings it back)");
     }
-    say(t, (struct span){text.data, text.len});
+    if (!failed && !back) {
+        failed = buf_add_str(&text, ": ");
+        struct span shown = {line.data, line.len < SHOWN_MAX ? line.len : SHOWN_MAX};
+        failed = failed || buf_add(&text, shown.data, shown.len);
+    }
+    if (!failed)
+        say(t, (struct span){text.data, text.len});
     output_unlock(t->out);
     buf_release(&text);
+    return screen;
 }
 
 void terminal_use_history(struct terminal *t, struct span channel)

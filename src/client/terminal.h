@@ -78,8 +78,9 @@ unsigned terminal_columns(const struct terminal *t);
 void terminal_say(struct terminal *t, struct span notice);
 
 /* Puts a line back to be typed again and tells why. When something is being typed it goes to the
- * history instead; at a plain terminal it is shown. `keep_out`: only to the history. */
-void terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out);
+ * history instead, as it does with `keep_out`; without a screen it is only shown. True: it can be
+ * had back. */
+bool terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out);
 
 /* From now on lines belong to the history of this channel. The typing thread, as below. */
 void terminal_use_history(struct terminal *t, struct span channel);
