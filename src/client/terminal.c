@@ -103,12 +103,16 @@ static void write_line(void *context, const char *line, size_t len)
 
 /* --- begin and end ---------------------------------------------------------------------------- */
 
-/* All text here is UTF-8, whatever the user's language. */
+/* All text here is UTF-8, whatever the user's language. Readline sets the locale once more, from
+ * the environment, so the environment must agree. */
 static void set_locale(void)
 {
+    static const char *const others[] = {"C.UTF-8", "en_US.UTF-8"};
     setlocale(LC_CTYPE, "");
-    if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0 && !setlocale(LC_CTYPE, "C.UTF-8"))
-        setlocale(LC_CTYPE, "en_US.UTF-8");
+    for (int i = 0; i < 2 && strcmp(nl_langinfo(CODESET), "UTF-8") != 0; i++) {
+        if (setlocale(LC_CTYPE, others[i]))
+            setenv("LC_ALL", others[i], 1);
+    }
     tzset();
 }
 
