@@ -250,7 +250,8 @@ static void finish(struct delivery *d, bool good)
     courier_release(&d->courier);
     atomic_store(&s->failed, !good);
     atomic_store(&s->sending_done, true);
-    http_wake(s->poll_http);
+    if (s->poll_http)
+        http_wake(s->poll_http);
 }
 
 static void *speaker_main(void *context)

@@ -177,11 +177,11 @@ assert shows c '^hh:mm anna: sent before the end$'
 assert_eq "$(stored ops | tail -n 1)" 'anna: sent before the end'
 
 test_case "what was half typed when a signal ends the run is not sent, but kept in the history"
-open_terminal d 80 24 "$CHANCAT" -S anna ops
+open_terminal d 80 24 bash -c 'echo $$ >"$0"; exec "$@"' "$PWD/pid" "$CHANCAT" -S anna ops
 wait_until ends_with d 'ops>'
 type_text d 'half a thought'
 wait_until ends_with d 'ops> half a thought'
-kill -TERM "$(pgrep -f -- "^$CHANCAT -S anna ops")"
+kill -TERM "$(cat pid)"
 wait_until ends_with d 'status 143'
 assert_eq "$(tail -n 1 "$HOME/.local/state/chancat/history/ops")" 'half a thought'
 assert_eq "$(stored ops | tail -n 1)" 'anna: sent before the end'
@@ -196,5 +196,46 @@ wait_until shows e '^hh:mm anna: three$'
 assert_eq "$(stored ops | tail -n 3)" $'anna: one\nanna: /quit\nanna: three'
 press e C-d
 wait_until ends_with e 'status 0'
+
+test_case "a terminal that goes away ends the run, and what was half typed is not sent"
+open_terminal g 80 24 bash -c 'echo $$ >"$0"; exec "$@"' "$PWD/pid" "$CHANCAT" -S anna ops
+wait_until ends_with g 'ops>'
+type_text g 'not sent'
+wait_until ends_with g 'ops> not sent'
+close_terminal g
+wait_until gone "$(cat pid)"
+assert_eq "$(stored ops | tail -n 1)" 'anna: three'
+
+test_case "a cursor file goes on being about the channel it was made for"
+open_terminal h 80 24 "$CHANCAT" -S anna --cursor-file "$PWD/cursor" ops
+wait_until ends_with h 'ops>'
+type_text h '/channel dev'
+press h Enter
+wait_until shows h '^-- dev --$'
+type_text h 'only in dev'
+press h Enter
+wait_until shows h '^hh:mm anna: only in dev$'
+type_text h '/quit'
+press h Enter
+wait_until ends_with h 'status 0'
+post ops bob 'after that'
+run "$CHANCAT" -r --cursor-file cursor ops
+assert_status 0
+assert_eq "$(jq -r .content out)" 'after that'
+stop_server
+
+test_case "a channel that the server refuses is left again"
+start_fault 'GET /past?channel=secret * status 403' 'POST /send?channel=secret * status 403'
+open_terminal i 80 24 "$CHANCAT" -S anna -i 0.05 ops
+wait_until ends_with i 'ops>'
+type_text i '/channel secret'
+press i Enter
+wait_until shows i '403'
+wait_until ends_with i 'ops>'
+type_text i 'still here'
+press i Enter
+wait_until shows i '^hh:mm anna: still here$'
+press i C-d
+wait_until ends_with i 'status 0'
 
 done_testing

@@ -40,9 +40,9 @@ type_text a '//slash'
 press a Enter
 type_text a '/name Anna'
 press a Enter
+wait_until shows a '^You are Anna.$'
 type_text a 'in dev'
 press a Enter
-wait_until shows a '^You are Anna.$'
 type_text a '/nonsense'
 press a Enter
 wait_until shows a '^not sent: there is no such command'

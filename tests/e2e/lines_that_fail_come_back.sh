@@ -95,4 +95,23 @@ wait_until ends_with d 'status 130'
 assert shows d '1 line not known to be stored'
 assert_has "$HOME/.local/state/chancat/history/ops" '^too late$'
 
+test_case "with an outbox a line is safe as soon as it was typed, and goes when it can"
+open_terminal e 160 24 bash -c 'echo $$ >"$0"; exec "$@"' "$PWD/pid" "$CHANCAT" -S anna \
+    --outbox "$PWD/outbox" ops
+wait_until shows e 'trying again'
+for line in one two; do
+    type_text e "outbox $line"
+    press e Enter
+done
+both_wait() {
+    [ "$(find outbox/new -type f ! -name '*.try' | wc -l)" = 2 ]
+}
+wait_until both_wait
+start_server -l "127.0.0.1:$port" -d "$DATABASE"
+wait_until shows e '^hh:mm anna: outbox two$'
+press e C-d
+wait_until ends_with e 'status 0'
+assert_eq "$(find outbox/new -type f | wc -l)" 0 'what waits'
+assert_eq "$("$CHANCAT" -r ops | jq -r .content | grep -c outbox)" 2
+
 done_testing

@@ -93,12 +93,36 @@ static void the_guard_is_held_for_each_line(void **state)
     assert_int_equal(unlocked, 2);
 }
 
+static char written[256];
+
+static void write_here(void *context, const char *line, size_t len)
+{
+    assert_ptr_equal(context, written);
+    assert_true(strlen(written) + len < sizeof(written));
+    strncat(written, line, len);
+}
+
+static void a_writer_gets_each_line_instead_of_stderr(void **state)
+{
+    (void)state;
+    char got[256];
+    log_init("name", LOG_NORMAL);
+    log_set_writer(write_here, written);
+    hear(say_all, got, sizeof(got));
+    log_set_writer(NULL, NULL);
+    assert_string_equal(got, "");
+    assert_string_equal(written, "name: an error\nname: a warning\n");
+    hear(say_all, got, sizeof(got));
+    assert_string_equal(got, "name: an error\nname: a warning\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_say_what_they_promise),
         cmocka_unit_test(hostile_text_stays_one_visible_line),
         cmocka_unit_test(the_guard_is_held_for_each_line),
+        cmocka_unit_test(a_writer_gets_each_line_instead_of_stderr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

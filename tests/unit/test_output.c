@@ -82,6 +82,41 @@ static void a_full_disk_and_a_closed_stdout_are_failures(void **state)
     close(closed);
 }
 
+static void write_open(void *context)
+{
+    assert_int_equal(write(*(int *)context, "<", 1), 1);
+}
+
+static void write_close(void *context)
+{
+    assert_int_equal(write(*(int *)context, ">", 1), 1);
+}
+
+static void a_frame_is_around_each_write(void **state)
+{
+    (void)state;
+    int ends[2];
+    char got[16] = "";
+    struct output out;
+    struct buf b;
+    assert_int_equal(pipe(ends), 0);
+    struct output_frame frame = {write_open, write_close, &ends[1]};
+    output_init(&out, ends[1]);
+    buf_init(&b, 100);
+    output_set_frame(&out, &frame);
+    assert_int_equal(buf_add_str(&b, "a\nb\n"), 0);
+    assert_int_equal(output_write(&out, &b, NULL, NULL), OUTPUT_OK);
+    output_set_frame(&out, NULL);
+    assert_int_equal(buf_add_str(&b, "c\n"), 0);
+    assert_int_equal(output_write(&out, &b, NULL, NULL), OUTPUT_OK);
+    assert_int_equal(read(ends[0], got, sizeof(got) - 1), 8);
+    assert_string_equal(got, "<a\nb\n>c\n");
+    buf_release(&b);
+    output_release(&out);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -95,6 +130,7 @@ int main(void)
         cmocka_unit_test(a_reader_that_left_is_an_ordinary_end),
         cmocka_unit_test(a_socket_whose_other_end_left_is_gone_too),
         cmocka_unit_test(a_full_disk_and_a_closed_stdout_are_failures),
+        cmocka_unit_test(a_frame_is_around_each_write),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

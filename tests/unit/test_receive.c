@@ -344,6 +344,81 @@ static void restart_goes_on_with_the_first_message(void **state)
     assert_int_equal(fake.saves[fake.saved - 1].id, 0);
 }
 
+/* --- as a conversation uses it ---------------------------------------------------------------- */
+
+static struct session conversation;
+static unsigned shown, leave_after;
+
+static int show(void *context, const struct message *m, struct buf *b)
+{
+    (void)context, (void)m;
+    if (++shown == leave_after)
+        atomic_store(&conversation.leave, true);
+    return buf_add_str(b, "shown\n");
+}
+
+/* Runs until it is left after so many messages (0: never). Returns the exit status. */
+static int converse(unsigned messages)
+{
+    static const struct view view = {show, NULL};
+    struct output out;
+    struct tally tally = {0};
+    int fd = open("/dev/null", O_WRONLY);
+    shown = 0;
+    leave_after = messages;
+    output_init(&out, fd);
+    conversation.options = &options;
+    conversation.channel = span_of("c");
+    conversation.view = &view;
+    conversation.output = &out;
+    atomic_store(&conversation.leave, false);
+    receive_run(&conversation, NULL, NULL, &tally);
+    output_release(&out);
+    close(fd);
+    return tally_status(&tally);
+}
+
+static void a_channel_that_is_left_is_taken_up_where_it_was_left(void **state)
+{
+    (void)state;
+    conversation = (struct session){0};
+    will((struct step){.messages = 3});
+    will((struct step){.messages = 4});
+    assert_int_equal(converse(5), 0);
+    assert_int_equal(fake.signal, 0);
+    assert_true(shown >= 5);
+    assert_true(conversation.place.known);
+    assert_int_equal(conversation.place.mark.id, 10 + shown);
+    assert_int_equal(conversation.place.printed, shown);
+    assert_int_equal(fake.past, 1);
+    fake.next = fake.count = 0;
+    fake.mark = (struct message_mark){0};
+    assert_int_equal(converse(0), 0);
+    assert_int_equal(fake.past, 1); /* it does not begin with the past once more */
+    assert_int_equal(fake.mark.id, conversation.place.mark.id);
+}
+
+static void a_channel_that_never_answered_begins_anew(void **state)
+{
+    (void)state;
+    conversation = (struct session){0};
+    will((struct step){.kind = ERROR_UNREACHABLE});
+    assert_int_equal(converse(0), 0);
+    assert_false(conversation.place.known);
+}
+
+static void a_failing_server_does_not_keep_who_has_nothing_to_send(void **state)
+{
+    (void)state;
+    conversation = (struct session){0};
+    atomic_store(&conversation.sending_done, true);
+    options.follow = false;
+    will((struct step){.kind = ERROR_UNREACHABLE});
+    assert_int_equal(converse(0), 0);
+    assert_int_equal(fake.signal, 0);
+    assert_int_equal(fake.paused_ms, 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
@@ -359,6 +434,9 @@ int main(void)
         CASE(a_reset_ends_the_run_and_leaves_the_cursor),
         CASE(skip_saves_nothing_before_it_has_a_new_position),
         CASE(restart_goes_on_with_the_first_message),
+        CASE(a_channel_that_is_left_is_taken_up_where_it_was_left),
+        CASE(a_channel_that_never_answered_begins_anew),
+        CASE(a_failing_server_does_not_keep_who_has_nothing_to_send),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
