@@ -43,13 +43,23 @@ static bool is_dead_socket(const struct sockaddr_un *where)
     return dead;
 }
 
+static enum error_kind take_path(const char *path, struct sockaddr_un *where, struct error *e)
+{
+    *where = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (!*path || strlen(path) >= sizeof(where->sun_path))
+        return error_set(e, ERROR_USAGE, "unix:PATH needs a path of 1 to %zu bytes",
+                         sizeof(where->sun_path) - 1);
+    snprintf(where->sun_path, sizeof(where->sun_path), "%s", path);
+    return ERROR_NONE;
+}
+
 static enum error_kind open_unix(struct listener *l, const char *path, struct error *e)
 {
-    struct sockaddr_un where = {.sun_family = AF_UNIX};
-    if (!*path || strlen(path) >= sizeof(where.sun_path) || strlen(path) >= sizeof(l->path))
-        return error_set(e, ERROR_USAGE, "unix:PATH needs a path of 1 to %zu bytes",
-                         sizeof(where.sun_path) - 1);
-    snprintf(where.sun_path, sizeof(where.sun_path), "%s", path);
+    struct sockaddr_un where;
+    _Static_assert(sizeof(where.sun_path) <= sizeof(l->path), "it is copied there");
+    enum error_kind kind = take_path(path, &where, e);
+    if (kind)
+        return kind;
     l->fd = make_socket(AF_UNIX);
     if (l->fd < 0)
         return failed(path, e);
@@ -113,22 +123,52 @@ static enum error_kind tell_url(struct listener *l, const char *address, struct 
     return ERROR_NONE;
 }
 
+/* The caller frees what was found. */
+static enum error_kind find(const char *address, struct addrinfo **ret, struct error *e)
+{
+    char host[256], port[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    if (!split(address, host, port))
+        return error_set(e, ERROR_USAGE, "'%.200s' is not HOST:PORT, [IPv6]:PORT or unix:PATH",
+                         address);
+    int r = getaddrinfo(host, port, &hints, ret);
+    return r ? error_set(e, ERROR_LOCAL, "cannot listen on %.200s: %s", address, gai_strerror(r))
+             : ERROR_NONE;
+}
+
 enum error_kind listen_open(struct listener *l, const char *address, struct error *e)
 {
     *l = (struct listener){.fd = -1};
     if (strncmp(address, "unix:", 5) == 0)
         return open_unix(l, address + 5, e);
-    char host[256], port[16];
-    if (!split(address, host, port))
-        return error_set(e, ERROR_USAGE, "'%.200s' is not HOST:PORT, [IPv6]:PORT or unix:PATH",
-                         address);
-    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    int r = getaddrinfo(host, port, &hints, &found);
-    if (r)
-        return error_set(e, ERROR_LOCAL, "cannot listen on %.200s: %s", address, gai_strerror(r));
-    enum error_kind kind = bind_one(l, found, address, e);
+    struct addrinfo *found;
+    enum error_kind kind = find(address, &found, e);
+    if (kind)
+        return kind;
+    kind = bind_one(l, found, address, e);
     freeaddrinfo(found);
     return kind ? kind : tell_url(l, address, e);
+}
+
+enum error_kind listen_check(const char *address, struct error *e)
+{
+    struct sockaddr_un where;
+    if (strncmp(address, "unix:", 5) == 0)
+        return take_path(address + 5, &where, e);
+    struct addrinfo *found;
+    enum error_kind kind = find(address, &found, e);
+    if (kind)
+        return kind;
+    /* Another port of the address, as this one may be in use. The port stands at the same place in
+     * both families. */
+    ((struct sockaddr_in *)(void *)found->ai_addr)->sin_port = 0;
+    int fd = make_socket(found->ai_family);
+    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen))
+        kind = failed(address, e);
+    if (fd >= 0)
+        close(fd);
+    freeaddrinfo(found);
+    return kind;
 }
 
 void listen_close(struct listener *l)

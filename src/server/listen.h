@@ -21,6 +21,10 @@ struct listener {
 /* ERROR_USAGE: not an address. ERROR_LOCAL: it cannot be had. */
 enum error_kind listen_open(struct listener *l, const char *address, struct error *e);
 
+/* Could it be had, but for others who have it now? The name is known and the address one of this
+ * machine; of a Unix socket the length of its path alone is looked at. Errors as above. */
+enum error_kind listen_check(const char *address, struct error *e);
+
 /* Closes the socket unless `fd` is -1 (it was given away) and removes the path. Call it while the
  * socket still listens: a dead one may be replaced by another server at any time. */
 void listen_close(struct listener *l);

@@ -16,14 +16,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/access_log.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
-#include "server/prefer.h"
+#include "server/reply.h"
 #include "server/until.h"
 #include "server/waiters.h"
 
-#define HURRY_MS     100 /* how often a stop looks whether it must hurry */
-#define STREAM_BYTES API_FILL_BYTES
+#define HURRY_MS 100 /* how often a stop looks whether it must hurry */
 
 struct routes {
     struct routes_config config;
@@ -60,7 +60,8 @@ struct request {
     bool begun;                  /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
-    size_t streamed; /* bytes of response.body given out */
+    struct reply reply;
+    struct access access;
 };
 
 /* What is due: a housekeeper_look_fn. */
@@ -73,7 +74,8 @@ static int64_t expire(void *context)
 
 static void resume(struct request *q)
 {
-    atomic_store(&q->phase, PHASE_ANSWER);
+    if (atomic_exchange(&q->phase, PHASE_ANSWER) == PHASE_WAITING)
+        atomic_fetch_sub_explicit(&q->routes->api->metrics->waiting, 1, memory_order_relaxed);
     MHD_resume_connection(q->connection);
 }
 
@@ -141,6 +143,7 @@ static void start_waiting(struct request *q)
 {
     struct routes *r = q->routes;
     atomic_store(&q->phase, PHASE_WAITING);
+    atomic_fetch_add_explicit(&r->api->metrics->waiting, 1, memory_order_relaxed);
     q->waiter = (struct waiter){
         .channel = {q->call.channel.data, q->call.channel.len},
         .after = q->call.after,
@@ -158,76 +161,12 @@ static void start_waiting(struct request *q)
         housekeeper_look_at(&r->housekeeper, deadline);
 }
 
-static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
-{
-    (void)position;
-    struct request *q = context;
-    struct api_response *response = &q->call.response;
-    if (q->streamed == response->body.len) {
-        if (!response->more)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (!api_fill(&q->call))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-        q->streamed = 0;
-    }
-    size_t n = response->body.len - q->streamed;
-    if (n > max)
-        n = max;
-    memcpy(to, response->body.data + q->streamed, n);
-    q->streamed += n;
-    return (ssize_t)n;
-}
-
-static struct MHD_Response *make_response(struct request *q)
-{
-    struct api_response *response = &q->call.response;
-    if (response->more)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, stream, q, NULL);
-    /* The body lives as long as the request does, and the response goes before it. */
-    return MHD_create_response_from_buffer(response->body.len,
-                                           response->body.data ? response->body.data : (char[]){""},
-                                           MHD_RESPMEM_PERSISTENT);
-}
-
-static void add_number_header(struct MHD_Response *reply, const char *name, int64_t value)
-{
-    char text[32];
-    snprintf(text, sizeof(text), "%" PRId64, value);
-    MHD_add_response_header(reply, name, text);
-}
-
-static void add_headers(const struct request *q, struct MHD_Response *reply)
-{
-    const struct api_response *response = &q->call.response;
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (!q->routes->api->plain)
-        MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
-    if (response->last_id >= 0)
-        add_number_header(reply, "Chancat-Last-Id", response->last_id);
-    if (response->replayed)
-        MHD_add_response_header(reply, "Idempotency-Replayed", "true");
-    if (response->minimal)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_PREFERENCE_APPLIED, PREFER_MINIMAL);
-    if (response->authenticate)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (response->retry_after_s)
-        add_number_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, response->retry_after_s);
-    if (q->discard || atomic_load(&q->routes->stopping))
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
-}
-
 static enum MHD_Result answer(struct request *q)
 {
-    struct api_response *response = &q->call.response;
-    struct MHD_Response *reply = make_response(q);
     recount(q);
-    if (!reply)
-        return MHD_NO;
-    add_headers(q, reply);
-    enum MHD_Result r = MHD_queue_response(q->connection, (unsigned)response->status, reply);
-    MHD_destroy_response(reply);
-    return r;
+    metrics_count(q->routes->api->metrics, q->call.route, q->call.response.status);
+    return reply_send(&q->reply, q->connection, &q->call,
+                      q->discard || atomic_load(&q->routes->stopping));
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
@@ -253,10 +192,11 @@ static struct span path_of(const struct request *q)
 }
 
 /* The header is complete. */
-static void begin(struct request *q)
+static void begin(struct request *q, const char *method)
 {
     struct routes *r = q->routes;
     q->begun = true;
+    access_begin(&q->access, method);
     q->limit = api_body_limit(r->api, path_of(q));
     pthread_mutex_lock(&r->lock);
     r->active++;
@@ -280,7 +220,7 @@ static bool body_is_refused(struct request *q)
 {
     const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
     unsigned long long length = announced ? strtoull(announced, NULL, 10) : 0;
-    if (!api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
+    if (!api_authorized(q->routes->api, path_of(q), header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
         q->discard = true; /* api_begin() will say so */
     else if (length > q->limit.bytes)
         q->refused = 413;
@@ -311,8 +251,9 @@ static void take_body(struct request *q, const char *bytes, size_t len)
     }
 }
 
-static enum MHD_Result refuse(struct request *q)
+static enum MHD_Result refuse(struct request *q, const char *method)
 {
+    q->call.route = api_route(q->routes->api, method, path_of(q));
     q->call.response.retry_after_s = q->refused == 429;
     api_fail(&q->call, q->refused, q->refused == 413 ? q->limit.text : "Too much at once");
     return answer(q);
@@ -359,11 +300,10 @@ static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    log_info("%s %s", method, q->target);
     if (atomic_load(&q->routes->body_bytes) > ROUTES_BODIES_MAX)
         q->refused = 429;
     if (q->refused)
-        return refuse(q);
+        return refuse(q, method);
     struct api_request request = api_request_of(q, method);
     enum api_next next = api_begin(&q->call, &request);
     release_body(q);
@@ -389,7 +329,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (!q || !q->target)
         return MHD_NO; /* no memory */
     if (!q->begun) {
-        begin(q);
+        begin(q, method);
         return body_is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
@@ -404,14 +344,32 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return answer(q);
 }
 
+/* For the log. */
+static void tell_access(const struct request *q, enum MHD_RequestTerminationCode code)
+{
+    const union MHD_ConnectionInfo *info =
+        q->access.wanted
+            ? MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+            : NULL;
+    const struct access_end end = {
+        .peer = info ? info->client_addr : NULL,
+        .target = q->target,
+        .status = q->reply.call ? q->call.response.status : 0,
+        .bytes = reply_bytes(&q->reply),
+        .cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+    };
+    access_end(&q->access, &end);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **per_request,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)connection, (void)code;
+    (void)connection;
     struct routes *r = context;
     struct request *q = *per_request;
     if (!q)
         return;
+    tell_access(q, code);
     if (q->guarded) {
         int64_t deadline = clock_deadline(r->config.header_ms);
         guard_set(&r->guard, q->guarded, deadline);
@@ -435,13 +393,17 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
     struct routes *r = context;
     struct guarded *guarded = *per_connection;
+    struct metrics *metrics = r->api->metrics;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        atomic_fetch_sub_explicit(&metrics->connections, 1, memory_order_relaxed);
         if (guarded)
             guard_remove(&r->guard, guarded);
         free(guarded);
         *per_connection = NULL;
         return;
     }
+    atomic_fetch_add_explicit(&metrics->connections, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->accepted, 1, memory_order_relaxed);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     guarded = info ? calloc(1, sizeof(*guarded)) : NULL;

@@ -31,7 +31,26 @@ static void what_is_no_address_is_usage(void **state)
         assert_int_equal(listen_open(&l, table[i], &e), ERROR_USAGE);
         assert_true(e.text[0] != '\0');
         listen_close(&l);
+        assert_int_equal(listen_check(table[i], NULL), ERROR_USAGE);
     }
+}
+
+/* Also one that is in use; and then nothing has been made or taken. */
+static void an_address_is_checked_without_taking_it(void **state)
+{
+    (void)state;
+    struct listener l;
+    struct error e;
+    assert_int_equal(listen_open(&l, "127.0.0.1:0", NULL), ERROR_NONE);
+    assert_int_equal(listen_check(l.url + 7, &e), ERROR_NONE);
+    listen_close(&l);
+    assert_int_equal(listen_check("127.0.0.1:80", &e), ERROR_NONE);
+    assert_int_equal(listen_check("192.0.2.1:10080", &e), ERROR_LOCAL); /* not of this machine */
+    assert_non_null(strstr(e.text, "cannot listen on 192.0.2.1:10080: "));
+    assert_int_equal(listen_check("unix:/nonexistent/x", &e), ERROR_NONE);
+    char path[200] = "unix:";
+    memset(path + 5, 'x', sizeof(path) - 6);
+    assert_int_equal(listen_check(path, &e), ERROR_USAGE);
 }
 
 static void port_0_picks_one_and_tells_it(void **state)
@@ -76,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_address_is_usage),
+        cmocka_unit_test(an_address_is_checked_without_taking_it),
         cmocka_unit_test(port_0_picks_one_and_tells_it),
         cmocka_unit_test(a_unix_socket_replaces_only_a_dead_one),
     };

@@ -25,6 +25,8 @@ struct fixture {
     struct api api;
     struct keys keys;
     struct latest latest;
+    struct health health;
+    struct metrics metrics;
     struct listener listener;
     int port;
 };
@@ -40,7 +42,13 @@ static int start(void **state, int64_t limit_ms)
     f->api.keys = &f->keys;
     latest_init(&f->latest);
     f->api.latest = &f->latest;
-    if (routes_new(&config, &f->routes, NULL) || listen_open(&f->listener, "127.0.0.1:0", NULL) ||
+    metrics_init(&f->metrics, "1", "3");
+    f->api.metrics = &f->metrics;
+    f->api.health = &f->health;
+    if (routes_new(&config, &f->routes, NULL))
+        return -1;
+    health_init(&f->health, routes_on_message, f->routes);
+    if (listen_open(&f->listener, "127.0.0.1:0", NULL) ||
         store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
         routes_start(f->routes, &f->api, &f->listener, NULL))
         return -1;
@@ -69,6 +77,7 @@ static int tear_down(void **state)
     listen_close(&f->listener);
     keys_destroy(&f->keys);
     latest_destroy(&f->latest);
+    health_destroy(&f->health);
     free(f);
     return 0;
 }
@@ -312,6 +321,34 @@ static void a_stranger_is_refused_before_the_body(void **state)
     close(fd);
 }
 
+/* What is counted while requests go on and after they have ended. */
+static void requests_and_connections_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    int waiting = dial(f);
+    say(waiting, "GET /get?channel=t&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n");
+    int fd = dial(f);
+    say(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "{\"status\":\"ok\"}"));
+    say(fd, "POST /batch HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+            "9999999\r\n\r\n");
+    assert_true(hear(fd, "HTTP/1.1 413 "));
+    assert_false(hear(fd, "never"));
+    close(fd);
+    fd = dial(f);
+    say(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "\nchancatd_waiters 1\n"));
+    post(f);
+    assert_true(hear(waiting, "\"content\":\"ha\""));
+    close(waiting);
+    say(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "\nchancatd_waiters 0\n"));
+    close(fd);
+    assert_int_equal(f->metrics.requests[METRICS_BATCH][5], 1); /* 413 */
+    assert_int_equal(f->metrics.requests[METRICS_HEALTH][0], 1);
+    assert_int_equal(f->metrics.accepted, 4);
+}
+
 static void a_stop_answers_those_who_wait(void **state)
 {
     struct fixture *f = *state;
@@ -341,6 +378,7 @@ int main(void)
         PATIENT(a_body_that_is_too_large_is_told),
         PATIENT(a_header_that_is_too_large_is_refused),
         PATIENT(a_stranger_is_refused_before_the_body),
+        PATIENT(requests_and_connections_are_counted),
         PATIENT(a_stop_answers_those_who_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
