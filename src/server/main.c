@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/stop.h"
 #include "server/api.h"
+#include "server/backup.h"
 #include "server/check.h"
 #include "server/listen.h"
 #include "server/options.h"
@@ -42,6 +43,17 @@ static enum error_kind show(const struct server_options *o, struct error *e)
     if (!kind && (fwrite(text.data, 1, text.len, stdout) < text.len || fflush(stdout)))
         kind = error_set(e, ERROR_LOCAL, "cannot write to standard output: %s", strerror(errno));
     buf_release(&text);
+    return kind;
+}
+
+static enum error_kind back_up(const struct server_options *o, struct error *e)
+{
+    struct buf path;
+    buf_init(&path, PATH_BYTES);
+    enum error_kind kind = server_options_add_database(o, &path, e);
+    if (!kind)
+        kind = backup_write(path.data, o->backup, e);
+    buf_release(&path);
     return kind;
 }
 
@@ -145,6 +157,13 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
     return kind;
 }
 
+static enum error_kind act(const struct server_options *o, struct error *e)
+{
+    if (o->help || o->version || o->check)
+        return show(o, e);
+    return o->backup ? back_up(o, e) : serve(o, e);
+}
+
 int main(int argc, char **argv)
 {
     struct server_options options;
@@ -156,11 +175,12 @@ int main(int argc, char **argv)
         kind = stop_init(&e);
     if (!kind) {
         log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
-        kind = options.help || options.version || options.check ? show(&options, &e)
-                                                                : serve(&options, &e);
+        kind = act(&options, &e);
     }
     if (kind)
         log_error("%s", e.text);
     server_options_release(&options);
+    if (kind == ERROR_STOPPED)
+        stop_die();
     return kind == ERROR_NONE ? 0 : kind == ERROR_USAGE ? 2 : 1;
 }

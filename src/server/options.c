@@ -24,6 +24,8 @@ static const struct opt rows[] = {
      AT(plain)},
     {OPT_STRING, 0, "config", "FILE", "options from FILE ($CHANCATD_CONFIG)", AT(config),
      .env = "CHANCATD_CONFIG", .flags = OPT_LINE_ONLY},
+    {OPT_STRING, 0, "backup", "FILE", "copy the database to FILE, which must not exist, and exit",
+     AT(backup), .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 0, "check", NULL, "check the configuration and exit", AT(check),
      .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 'q', "quiet", NULL, "say errors only", AT(quiet)},
@@ -35,6 +37,7 @@ static const struct opt rows[] = {
 
 static const struct opt_rule rules[] = {
     {"quiet", OPT_EXCLUDES, "verbose"},
+    {"backup", OPT_EXCLUDES, "check"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

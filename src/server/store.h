@@ -76,6 +76,12 @@ enum error_kind store_open(const char *where, store_listener_fn *listener, void 
  * that stays, and may be asked while a server has it open. ERROR_LOCAL. */
 enum error_kind store_check(const char *where, struct error *e);
 
+/* Copies one state of this database into the empty file `to`, also while a server has it open. The
+ * copy is complete but not yet durable. `stop` is asked now and then. ERROR_LOCAL, or
+ * ERROR_STOPPED; `to` may hold anything then, and nothing is beside it. */
+enum error_kind store_backup(const char *where, const char *to, bool (*stop)(void),
+                             struct error *e);
+
 /* Finishes what is queued, then closes. NULL is fine. */
 void store_close(struct store *store);
 
