@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "common/number.h"
+
+#define FIRST_PASSED_FD 3 /* SD_LISTEN_FDS_START */
 
 static enum error_kind failed(const char *address, struct error *e)
 {
@@ -107,6 +111,16 @@ static enum error_kind bind_one(struct listener *l, const struct addrinfo *info,
     return ERROR_NONE;
 }
 
+static void tell_unix_url(struct listener *l, const struct sockaddr_un *where, socklen_t len)
+{
+    size_t used = len > offsetof(struct sockaddr_un, sun_path)
+                      ? len - offsetof(struct sockaddr_un, sun_path)
+                      : 0;
+    bool hidden = used > 0 && where->sun_path[0] == '\0'; /* outside the file system */
+    snprintf(l->url, sizeof(l->url), "unix:%s%.*s", hidden ? "@" : "", (int)(used - hidden),
+             where->sun_path + hidden);
+}
+
 static enum error_kind tell_url(struct listener *l, const char *address, struct error *e)
 {
     struct sockaddr_storage where;
@@ -114,6 +128,10 @@ static enum error_kind tell_url(struct listener *l, const char *address, struct 
     char host[256], port[16];
     if (getsockname(l->fd, (struct sockaddr *)&where, &len))
         return failed(address, e);
+    if (where.ss_family == AF_UNIX) {
+        tell_unix_url(l, (const struct sockaddr_un *)&where, len);
+        return ERROR_NONE;
+    }
     int r = getnameinfo((struct sockaddr *)&where, len, host, sizeof(host), port, sizeof(port),
                         NI_NUMERICHOST | NI_NUMERICSERV);
     if (r)
@@ -121,6 +139,41 @@ static enum error_kind tell_url(struct listener *l, const char *address, struct 
     bool v6 = where.ss_family == AF_INET6;
     snprintf(l->url, sizeof(l->url), "http://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
     return ERROR_NONE;
+}
+
+/* The number in a variable; -1: there is none. */
+static int64_t number_of(const char *variable)
+{
+    const char *text = getenv(variable);
+    int64_t number;
+    return text && number_parse(text, strlen(text), &number) == 0 ? number : -1;
+}
+
+static bool is_stream_listener(int fd)
+{
+    int type = 0, listens = 0;
+    socklen_t type_len = sizeof(type), listens_len = sizeof(listens);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) == 0 && listens;
+}
+
+enum error_kind listen_inherit(struct listener *l, struct error *e)
+{
+    *l = (struct listener){.fd = -1};
+    if (number_of("LISTEN_PID") != getpid())
+        return ERROR_NONE; /* meant for another process, which started this one */
+    int64_t count = number_of("LISTEN_FDS");
+    if (count < 1)
+        return ERROR_NONE;
+    if (count > 1)
+        return error_set(e, ERROR_USAGE, "%lld sockets were passed, and one is needed",
+                         (long long)count);
+    if (!is_stream_listener(FIRST_PASSED_FD))
+        return error_set(e, ERROR_USAGE, "what was passed is no stream socket that listens");
+    l->fd = FIRST_PASSED_FD;
+    l->inherited = true;
+    fcntl(l->fd, F_SETFD, FD_CLOEXEC);
+    return tell_url(l, "the socket passed", e);
 }
 
 /* The caller frees what was found. */

@@ -18,6 +18,7 @@
 #include "server/backup.h"
 #include "server/check.h"
 #include "server/listen.h"
+#include "server/notify.h"
 #include "server/options.h"
 #include "server/routes.h"
 
@@ -99,6 +100,14 @@ static enum error_kind open_store(const struct server_options *o, struct routes 
     return kind;
 }
 
+/* One who cannot be told will end the server, which the log then explains. */
+static void tell_manager(const char *state)
+{
+    struct error e;
+    if (notify_send(state, &e))
+        log_warn("%s", e.text);
+}
+
 static void wait_for_stop(void)
 {
     struct pollfd p = {.fd = stop_fd(), .events = POLLIN};
@@ -133,7 +142,9 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
     latest_init(&latest);
     metrics_init(&metrics, routes_library_version(), sqlite3_libversion());
     raise_descriptor_limit(o->max_connections);
-    enum error_kind kind = listen_open(&listener, o->listen, e);
+    enum error_kind kind = listen_inherit(&listener, e);
+    if (!kind && listener.fd < 0)
+        kind = listen_open(&listener, o->listen, e);
     if (!kind)
         kind = routes_new(&config, &routes, e);
     health_init(&health, routes_on_message, routes); /* asked once there are requests */
@@ -143,7 +154,9 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         kind = routes_start(routes, &api, &listener, e);
     if (!kind) {
         log_warn("listening on %s", listener.url);
+        tell_manager(NOTIFY_READY);
         wait_for_stop();
+        tell_manager(NOTIFY_STOPPING);
         log_info("stopping");
     }
     listen_close(&listener); /* first: later its path may be another server's already */

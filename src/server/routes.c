@@ -30,6 +30,7 @@ struct routes {
     const struct api *api;
     struct MHD_Daemon *daemon;
     int listen_fd;
+    bool inherited; /* it is the service manager's, too */
     struct waiters waiters;
     struct guard guard;
     atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
@@ -462,6 +463,7 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
 {
     r->api = api;
     r->listen_fd = listener->fd;
+    r->inherited = listener->inherited;
     enum error_kind kind = housekeeper_start(&r->housekeeper, e);
     if (kind)
         return kind;
@@ -499,7 +501,7 @@ void routes_stop(struct routes *r)
     if (r->daemon) {
         atomic_store(&r->stopping, true);
         MHD_socket fd = MHD_quiesce_daemon(r->daemon);
-        if (fd != MHD_INVALID_SOCKET)
+        if (fd != MHD_INVALID_SOCKET && !r->inherited)
             shutdown(fd, SHUT_RDWR); /* newcomers are refused at once, and know it */
         waiters_close(&r->waiters);
         wait_for_requests(r);

@@ -28,10 +28,11 @@ struct fixture {
     struct health health;
     struct metrics metrics;
     struct listener listener;
+    int manager; /* its descriptor of the socket; -1: none */
     int port;
 };
 
-static int start(void **state, int64_t limit_ms)
+static int start(void **state, int64_t limit_ms, bool inherited)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct routes_config config = {
@@ -48,8 +49,11 @@ static int start(void **state, int64_t limit_ms)
     if (routes_new(&config, &f->routes, NULL))
         return -1;
     health_init(&f->health, routes_on_message, f->routes);
-    if (listen_open(&f->listener, "127.0.0.1:0", NULL) ||
-        store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
+    if (listen_open(&f->listener, "127.0.0.1:0", NULL))
+        return -1;
+    f->listener.inherited = inherited;
+    f->manager = inherited ? dup(f->listener.fd) : -1;
+    if (store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
         routes_start(f->routes, &f->api, &f->listener, NULL))
         return -1;
     f->port = atoi(strrchr(f->listener.url, ':') + 1);
@@ -59,13 +63,13 @@ static int start(void **state, int64_t limit_ms)
 
 static int set_up(void **state)
 {
-    return start(state, LIMIT_MS);
+    return start(state, LIMIT_MS, false);
 }
 
 /* For what is not about time limits. */
 static int set_up_patient(void **state)
 {
-    return start(state, PATIENCE_MS * 2);
+    return start(state, PATIENCE_MS * 2, false);
 }
 
 static int tear_down(void **state)
@@ -75,6 +79,8 @@ static int tear_down(void **state)
     store_close(f->api.store);
     routes_free(f->routes);
     listen_close(&f->listener);
+    if (f->manager >= 0)
+        close(f->manager);
     keys_destroy(&f->keys);
     latest_destroy(&f->latest);
     health_destroy(&f->health);
@@ -362,6 +368,24 @@ static void a_stop_answers_those_who_wait(void **state)
     close(fd);
 }
 
+/* The socket that a service manager passed listens on: who comes meanwhile waits for the next
+ * server. */
+static void a_stop_leaves_an_inherited_socket_listening(void **state)
+{
+    struct fixture *f = *state;
+    int manager = f->manager;
+    routes_stop(f->routes);
+    int fd = dial(f);
+    struct pollfd p = {.fd = manager, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+    close(fd);
+}
+
+static int set_up_inherited(void **state)
+{
+    return start(state, PATIENCE_MS * 2, true);
+}
+
 #define PATIENT(test) cmocka_unit_test_setup_teardown(test, set_up_patient, tear_down)
 
 int main(void)
@@ -380,6 +404,8 @@ int main(void)
         PATIENT(a_stranger_is_refused_before_the_body),
         PATIENT(requests_and_connections_are_counted),
         PATIENT(a_stop_answers_those_who_wait),
+        cmocka_unit_test_setup_teardown(a_stop_leaves_an_inherited_socket_listening,
+                                        set_up_inherited, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
