@@ -251,9 +251,13 @@ static void forget(struct store *s, struct span channel, int64_t id)
     newest_forget(&s->newest, channel);
 }
 
-static void tell(struct store *s, struct span channel, int64_t id)
+static void put(struct store *s, struct span channel, int64_t id)
 {
     newest_put(&s->newest, channel, id);
+}
+
+static void tell(struct store *s, struct span channel, int64_t id)
+{
     s->listener(s->listener_context, channel, id);
 }
 
@@ -349,8 +353,10 @@ static void *writer_main(void *context)
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
         if (committed)
-            each_news(s, group, tell);
+            each_news(s, group, put);
         newest_settle(&s->newest);
+        if (committed)
+            each_news(s, group, tell);
         finish(group, committed);
     }
     return NULL;
