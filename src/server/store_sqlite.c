@@ -3,6 +3,9 @@
  * The store on SQLite: one writer thread commits whatever is queued as one transaction (group
  * commit), a second connection reads. WAL lets both work at once; synchronous=FULL puts each
  * commit on disk before it is acknowledged.
+ *
+ * Rows go in many to a statement (store_rows.h); who asks for a channel's newest id mostly asks no
+ * database (newest.h).
  */
 #include <errno.h>
 #include <pthread.h>
