@@ -5,11 +5,22 @@
 
 #define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
 
+/* From here on the poll loop may meet it. */
+static void expect_echo(struct courier *c, const struct parcel *p)
+{
+    struct echo *echo = &c->s->echo;
+    if (!c->s->options->no_echo || c->apart)
+        return;
+    if (p->batch)
+        echo_begin_batch(echo, p->batch, p->watermark);
+    else
+        echo_begin(echo, p->sender, p->content, p->watermark);
+}
+
 static enum error_kind before_try(void *context, const struct parcel *p, struct error *e)
 {
     struct courier *c = context;
-    if (c->s->options->no_echo)
-        echo_begin(&c->s->echo, p->sender, p->content, p->watermark);
+    expect_echo(c, p);
     return c->before_try ? c->before_try(c->context, p, e) : ERROR_NONE;
 }
 
@@ -68,13 +79,36 @@ static void print_receipts(struct courier *c, const struct parcel *p, const stru
     }
 }
 
+/* Which ids are ours; a batch has as many as lines. */
+static void tell_echo(struct courier *c, const struct parcel *p, const struct message *stored)
+{
+    struct echo *echo = &c->s->echo;
+    c->apart |= p->apart && p->attempts > 0;
+    for (size_t i = 0; p->batch && i < json_array_size(stored->fields); i++)
+        echo_own(echo,
+                 json_integer_value(json_object_get(json_array_get(stored->fields, i), "id")));
+    if (c->apart && stored->id > 0)
+        echo_own(echo, stored->id);
+    else if (!c->apart)
+        echo_end(echo, p->batch ? 0 : stored->id);
+}
+
+void courier_apart_done(struct courier *c)
+{
+    if (c->apart)
+        echo_end(&c->s->echo, 0);
+    c->apart = false;
+}
+
 enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e)
 {
     struct session *s = c->s;
     struct message stored = {0};
+    if (p->attempts > 0) /* there may be no other try */
+        expect_echo(c, p);
     enum error_kind kind = deliver(&c->deliver, p, &stored, e);
-    if (s->options->no_echo) /* batches are not used then */
-        echo_end(&s->echo, stored.id);
+    if (s->options->no_echo)
+        tell_echo(c, p, &stored);
     atomic_fetch_add(&s->posts, 1);
     if (atomic_load(&s->pausing))
         http_wake(s->poll_http);
@@ -86,6 +120,5 @@ enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *
 
 bool courier_can_batch(const struct courier *c)
 {
-    const struct options *o = c->s->options;
-    return c->deliver.channel.can_batch && !o->no_echo && !o->outbox;
+    return c->deliver.channel.can_batch;
 }

@@ -97,6 +97,7 @@ static void send_apart(struct sending *g, struct parcel *batch)
         if (id > batch->watermark && batch->watermark >= 0)
             batch->watermark = id;
     }
+    courier_apart_done(&g->courier);
     if (batch->attempts)
         g->tally->lines_unknown += (int64_t)(count - i);
     else
