@@ -92,15 +92,15 @@ test_case "with --no-echo what looks like a line of a batch on its way waits for
 # The batches are stored at once and can be read, but their replies are late, or never come.
 SERVER_URL=$URL
 start_proxy "$PORT" --mix forward-hang:2,pass:1 --hang 0.4 --seed 7
-run "$CHANCAT" -n 0 -f --idle 1.5 --no-echo -S me i < <(
+run "$CHANCAT" -n 0 -c 3 --no-echo -S me i < <(
     seq 3000
-    wait_until eval 'curl -s "$SERVER_URL/past?channel=i&count=1" | jq -e "length == 1" >cat.out'
+    wait_until eval 'curl -s "$SERVER_URL/past?channel=i&count=1" | grep -q "\"3000\""'
     for i in 1 17 3000; do
         CHANCAT_URL=$SERVER_URL post i you "$i"
     done
 )
-assert_status 6
-assert_same <(jq -c '[.sender, .content]' out) <(printf '["you","%d"]\n' 1 17 3000)
+assert_status 0
+assert_file <(jq -r '.sender + .content' out) $'you1\nyou17\nyou3000'
 assert_has "$PROXY_LOG" 'fault=forward-hang .*target=/batch'
 assert_eq "$(stored i | wc -l)" 3003 messages
 assert_eq "$(stored i | sort -u | wc -l)" 3000 'different messages'
