@@ -118,7 +118,8 @@ void outbox_close(struct outbox *o);
  * line, outbox_commit() puts all of them on disk and then into new/, in their order. A group has
  * OUTBOX_GROUP_MAX lines at most. What was not committed is not in the outbox.
  *
- *   ERROR_LOCAL     disk full and the like
+ *   ERROR_LOCAL     disk full and the like; also when so many files are open that the group must be
+ *                   committed first
  *   ERROR_BAD_DATA  a text is longer than OUTBOX_TEXT_MAX or no UTF-8, or the URL of the server
  *                   is longer than about 5,000 bytes: it could not be read back
  */

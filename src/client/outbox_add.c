@@ -3,6 +3,7 @@
  * The part of outbox.h that puts lines in.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,8 +15,9 @@
 #include "common/clock.h"
 #include "common/file.h"
 
-#define LINK_STEPS 64 /* numbers tried before looking for the highest again */
-#define LINK_LOOKS 1000
+#define LINK_STEPS       64 /* numbers tried before looking for the highest again */
+#define LINK_LOOKS       1000
+#define DESCRIPTORS_LEFT 8
 
 static enum error_kind see_number(void *context, const char *name, struct error *e)
 {
@@ -70,6 +72,15 @@ static enum error_kind link_in_new(void *context, const char *path, bool *ret_va
     return error_set(e, ERROR_LOCAL, "cannot find a free number in %s/new", o->directory.data);
 }
 
+/* Others need descriptors, too: the receiving thread, and outbox_commit() itself. */
+static bool has_room(int fd)
+{
+    int beyond = fcntl(fd, F_DUPFD_CLOEXEC, fd + DESCRIPTORS_LEFT);
+    if (beyond >= 0)
+        close(beyond);
+    return beyond >= 0;
+}
+
 enum error_kind outbox_put_line(struct outbox *o, struct span server, struct span channel,
                                 struct span sender, struct span content, struct error *e)
 {
@@ -87,6 +98,10 @@ enum error_kind outbox_put_line(struct outbox *o, struct span server, struct spa
     buf_release(&file);
     if (kind)
         return kind;
+    if (o->group_count > 0 && !has_room(added->file.fd)) {
+        outbox_dir_drop(o, &added->file);
+        return error_set(e, ERROR_LOCAL, "too many files are open");
+    }
     memcpy(added->key, line.key, sizeof(added->key));
     o->group_count++;
     return ERROR_NONE;

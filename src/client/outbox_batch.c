@@ -92,7 +92,7 @@ static void record_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o,
 {
     char name[OUTBOX_NAME_MAX];
     outbox_dir_batch_name(name, b->stored, b->first, b->last);
-    outbox_dir_path(ret, o, ".", name);
+    outbox_dir_path(ret, o, "", name);
 }
 
 /* 0, or -1 (buffer full). */
@@ -124,7 +124,7 @@ enum error_kind outbox_batch_record(struct outbox *o, const struct outbox_batch 
     enum error_kind kind =
         make_record(&file, &list, b)
             ? error_set(e, ERROR_LOCAL, "no memory for the record of a batch")
-            : outbox_dir_replace(o, ".", name, (struct span){file.data, file.len}, e);
+            : outbox_dir_replace(o, "", name, (struct span){file.data, file.len}, e);
     buf_release(&file);
     buf_release(&list);
     return kind;
@@ -201,7 +201,7 @@ enum error_kind outbox_batch_forget(struct outbox *o, struct outbox_batch *b, st
     if (unlink(path) && errno != ENOENT)
         return error_set(e, ERROR_LOCAL, "cannot remove %s: %s", path, strerror(errno));
     outbox_batch_clear(b);
-    return outbox_dir_sync(o, ".", e);
+    return outbox_dir_sync(o, "", e);
 }
 
 /* --- its end ---------------------------------------------------------------------------------- */
@@ -253,7 +253,7 @@ enum error_kind outbox_batch_stored(struct outbox *o, struct outbox_batch *b, st
     record_path(to, o, b);
     if (rename(from, to))
         return error_set(e, ERROR_LOCAL, "cannot rename %s: %s", from, strerror(errno));
-    enum error_kind kind = outbox_dir_sync(o, ".", e);
+    enum error_kind kind = outbox_dir_sync(o, "", e);
     return kind ? kind : remove_all(o, b, e);
 }
 

@@ -21,7 +21,8 @@
 void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const char *part,
                      const char *name)
 {
-    snprintf(ret, OUTBOX_PATH_SIZE, "%s/%s%s%s", o->directory.data, part, *name ? "/" : "", name);
+    snprintf(ret, OUTBOX_PATH_SIZE, "%s%s%s%s%s", o->directory.data, *part ? "/" : "", part,
+             *name ? "/" : "", name);
 }
 
 void outbox_dir_name(char ret[OUTBOX_NAME_MAX], uint64_t number, const char *suffix)

@@ -15,7 +15,7 @@
 /* DIR, tmp/, new/ and failed/ as outbox_open() promises. ERROR_LOCAL. */
 enum error_kind outbox_dir_make(const struct outbox *o, struct error *e);
 
-/* DIR/part/name, or DIR/part with an empty name. */
+/* DIR/part/name; either may be empty. */
 void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const char *part,
                      const char *name);
 

@@ -34,4 +34,28 @@ for job in repeat apart apart-new; do
     assert_sweep $job 80
 done
 
+stop_server
+
+test_case "a server that takes neither keys nor batches any more has its lines looked for"
+HARM=$WORK/harm.plain
+mkdir -p "$HARM/plain"
+HARM_LINES=5
+for step in 'rename 3' 'sendto 4'; do
+    start_server
+    tag=plain channel=p
+    rm -rf ob
+    seq -f "$channel-%g" "$HARM_LINES" >in
+    # shellcheck disable=SC2086
+    leave_batch $step
+    stop_server
+    start_server -l "${URL#http://}" -d "$DATABASE" --plain
+    run "$CHANCAT" -v --flush --settle 0.3 --outbox ob
+    assert_status 0
+    assert_not_has err 'POST /batch'
+    assert_same <("$CHANCAT" -q -r -n all p | jq -r .content) in
+    assert_eq "$(find ob -type f ! -name lock ! -name spare)" '' 'what is left in the outbox'
+    stop_server
+done
+assert_eq "$(cat "$HARM/plain/problems" 2>/dev/null)" '' problems
+
 done_testing
