@@ -287,8 +287,7 @@ static void what_is_no_record_is_no_outbox(void **state)
                                         "batch",
                                         "stored-00000000000000000001",
                                         "batch-00000000000000000003-00000000000000000001",
-                                        NAME ".tmp",
-                                        "x" NAME};
+                                        "batch-00000000000000000001-00000000000000000003.tmp"};
     for (size_t i = 0; i < COUNT(names); i++) {
         char path[128];
         struct outbox other;
