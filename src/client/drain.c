@@ -204,12 +204,13 @@ static enum error_kind next_line(struct drain *d, uint64_t upto, struct outbox_l
 
 /* --- a batch ---------------------------------------------------------------------------------- */
 
-/* Adds a line to the batch. False: it does not go with it. */
+/* Adds a line to the batch. False: it does not go with it. One that came late may have a lower
+ * number than those before it; a record needs them ascending. */
 static bool add(struct drain *d, const struct outbox_line *line)
 {
     struct batch_line text = {(int64_t)line->number, line->channel, line->sender, line->content};
-    return line->number <= INT64_MAX && batch_add(&d->batch, &text) &&
-           outbox_batch_add(&d->record, line);
+    return line->number <= INT64_MAX && line->number > d->record.last &&
+           batch_add(&d->batch, &text) && outbox_batch_add(&d->record, line);
 }
 
 /* The line in work, and what waits behind it and fits. False: it goes alone. */

@@ -150,7 +150,8 @@ void outbox_unlock(struct outbox *o);
 /*
  * The waiting line with the lowest number, at most `upto`, among those that the last look into new/
  * found and that were not given out yet; looks anew when it is through with them. So each line is
- * given out once, also when it stays, until outbox_rewind(). The lock must be held. `line` was
+ * given out once, also when it stays, until outbox_rewind(). (A slow writer may have got a number
+ * below one that was given out: its line comes after that.) The lock must be held. `line` was
  * zeroed once by the caller and is reused; outbox_line_release() frees it.
  *
  *   *ret_found false     nothing waits

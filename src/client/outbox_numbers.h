@@ -3,8 +3,10 @@
  * outbox_numbers: in what order an outbox gives its lines out, each once (outbox_next(),
  * outbox_put_back() and outbox_rewind() of outbox.h). Only the outbox includes this.
  *
- * One look into new/ takes the lowest OUTBOX_SCAN_MAX numbers that were not given out yet. What
- * was given out and still waits is remembered; memory is 16 bytes a line at most.
+ * Of two lines that one process has put in, the one with the lower number always comes first, also
+ * when they are put in while new/ is read. One look into new/ takes the lowest OUTBOX_SCAN_MAX
+ * numbers that were not given out yet. What was given out and still waits is remembered; memory is
+ * 16 bytes a line at most.
  */
 #ifndef CHANCAT_OUTBOX_NUMBERS_H
 #define CHANCAT_OUTBOX_NUMBERS_H

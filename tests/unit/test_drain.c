@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is sent out of an outbox, in what order and how it is remembered, with a fake of deliver.h.
- * A crash is a call that is never come back from: the outbox is simply opened again.
+ * A crash is a call that is never come back from: the outbox is simply opened again. outbox_next()
+ * is wrapped, so that something can happen after it.
+ *
+ * link: -Wl,--wrap=outbox_next
  */
 #include "unit.h"
 
@@ -30,8 +33,24 @@ static struct {
     bool batches;
     bool refuses_line;
     bool no_room; /* nothing can be remembered of batches */
+    bool stash;   /* a stashed line gets number 1 when the first one was given out */
     int64_t next_id;
 } fake;
+
+enum error_kind __real_outbox_next(struct outbox *o, uint64_t upto, struct outbox_line *line,
+                                   bool *ret_found, struct error *e);
+enum error_kind __wrap_outbox_next(struct outbox *o, uint64_t upto, struct outbox_line *line,
+                                   bool *ret_found, struct error *e);
+enum error_kind __wrap_outbox_next(struct outbox *o, uint64_t upto, struct outbox_line *line,
+                                   bool *ret_found, struct error *e)
+{
+    enum error_kind kind = __real_outbox_next(o, upto, line, ret_found, e);
+    if (fake.stash)
+        assert_int_equal(
+            rename(scratch_path("box/new/stash"), scratch_path("box/new/00000000000000000001")), 0);
+    fake.stash = false;
+    return kind;
+}
 
 void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms)
 {
@@ -269,6 +288,19 @@ static void a_batch_ends_before_a_line_that_was_tried(void **state)
     expect_empty(0);
 }
 
+static void a_line_that_comes_late_with_a_lower_number_is_for_the_next_batch(void **state)
+{
+    (void)state;
+    put("late a b");
+    assert_int_equal(
+        rename(scratch_path("box/new/00000000000000000001"), scratch_path("box/new/stash")), 0);
+    fake.stash = true;
+    flush();
+    assert_string_equal(fake.posted, "[a b][late]");
+    assert_string_equal(fake.records[0], "batch-00000000000000000002-00000000000000000003");
+    expect_empty(0);
+}
+
 static void a_batch_of_unknown_outcome_is_repeated_as_it_was(void **state)
 {
     (void)state;
@@ -423,6 +455,7 @@ int main(void)
         CASE(lines_for_other_servers_are_passed_over),
         CASE(a_line_that_was_tried_goes_alone_and_in_its_place),
         CASE(a_batch_ends_before_a_line_that_was_tried),
+        CASE(a_line_that_comes_late_with_a_lower_number_is_for_the_next_batch),
         CASE(a_batch_of_unknown_outcome_is_repeated_as_it_was),
         CASE(a_batch_for_another_server_waits_for_its_own),
         CASE(a_batch_that_never_left_is_forgotten),

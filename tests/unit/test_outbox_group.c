@@ -3,10 +3,13 @@
  * Lines that are put into an outbox together: which of them are accepted, whatever fails. The calls
  * that make a file or a directory durable, and that link, are wrapped, to fail on demand.
  *
- * link: -Wl,--wrap=link,--wrap=fsync,--wrap=file_sync_directory
+ * Reading a directory is wrapped, too.
+ *
+ * link: -Wl,--wrap=link,--wrap=fsync,--wrap=file_sync_directory,--wrap=readdir
  */
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +54,21 @@ int __wrap_link(const char *from, const char *to)
     return __real_link(from, to);
 }
 
+static const char *unseen; /* as if it came just behind the reader, so often: */
+static int unseen_times;
+
+struct dirent *__real_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d);
+struct dirent *__wrap_readdir(DIR *d)
+{
+    struct dirent *entry = __real_readdir(d);
+    if (entry && unseen && unseen_times > 0 && strcmp(entry->d_name, unseen) == 0) {
+        unseen_times--;
+        entry = __real_readdir(d);
+    }
+    return entry;
+}
+
 static struct error e;
 static struct outbox o;
 
@@ -58,6 +76,7 @@ static int set_up(void **state)
 {
     if (scratch_make(state) || outbox_open(&o, scratch_path("box"), &e))
         return -1;
+    unseen = NULL;
     directory_syncs = fail_directory_sync = fsyncs = fail_fsync = links = fail_link = vanish = 0;
     return 0;
 }
@@ -182,6 +201,39 @@ static void a_file_whose_name_was_taken_away_is_made_anew_in_its_place(void **st
     expect_accepted(4, ERROR_NONE);
 }
 
+/* The numbers that are given out. */
+static void expect_order(const char *order)
+{
+    char numbers[64] = "";
+    bool found, held;
+    struct outbox_line line = {0};
+    assert_int_equal(outbox_lock(&o, &held, &e), ERROR_NONE);
+    while (outbox_next(&o, UINT64_MAX, &line, &found, &e) == ERROR_NONE && found) {
+        size_t len = strlen(numbers);
+        snprintf(numbers + len, sizeof(numbers) - len, "%d", (int)line.number);
+    }
+    assert_string_equal(numbers, order);
+    outbox_line_release(&line);
+    outbox_rewind(&o);
+    outbox_unlock(&o);
+}
+
+static void lines_that_come_while_the_directory_is_read_keep_their_order(void **state)
+{
+    (void)state;
+    put_many(4);
+    expect_accepted(4, ERROR_NONE);
+    outbox_rewind(&o);
+    outbox_unlock(&o);
+    static const char *const names[] = {"00000000000000000001", "00000000000000000002",
+                                        "00000000000000000003", "00000000000000000004"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        unseen = names[i];
+        unseen_times = 2; /* the first time it is the cleaner's look */
+        expect_order("1234");
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -192,6 +244,7 @@ int main(void)
         TEST(a_line_that_cannot_be_written_leaves_the_group_as_it_is),
         TEST(those_before_one_that_fails_are_accepted),
         TEST(none_is_accepted_when_the_directory_is_not_on_disk),
+        TEST(lines_that_come_while_the_directory_is_read_keep_their_order),
         TEST(a_file_whose_name_was_taken_away_is_made_anew_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
