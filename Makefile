@@ -89,6 +89,8 @@ client_c := $(filter-out src/client/main.c,$(wildcard src/client/*.c))
 server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
 proxy_c  := $(wildcard tests/proxy/*.c)
+bench_support_c := tests/bench/load.c
+bench_c  := $(filter-out $(bench_support_c),$(wildcard tests/bench/*.c))
 unit_c   := $(wildcard tests/unit/test_*.c)
 support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
@@ -103,6 +105,7 @@ unit_program = $(patsubst tests/unit/%.c,$(B)/tests/%,$(1))
 unit_programs := $(call unit_program,$(unit_c))
 faultd := $(if $(fault_c),$(B)/faultd)
 faultproxy := $(if $(proxy_c),$(B)/faultproxy)
+bench := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench_c))
 odd := $(if $(wildcard tests/harm/odd.c),$(B)/odd.so)
 programs := $(B)/chancat $(B)/chancatd
 
@@ -122,6 +125,10 @@ $(B)/faultd: $(call object,$(fault_c)) $(B)/common.a
 
 $(B)/faultproxy: $(call object,$(proxy_c) tests/fault/bytes.c)
 	$(call quiet,LINK)$(link) -o $@ $^ $(LDLIBS)
+
+$(bench): $(B)/bench/%: $(call object,tests/bench/%.c $(bench_support_c)) $(B)/server.a \
+		$(B)/common.a | $(B)/bench/
+	$(call quiet,LINK)$(link) -o $@ $^ $(server_libs) $(LDLIBS)
 
 # Preloaded into what is tested, so it has no sanitizer of its own.
 $(B)/odd.so: tests/harm/odd.c $(B)/.flags
@@ -156,7 +163,7 @@ $(B)/obj/%.o: %.c $(B)/.flags
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(all_c))
 
-$(B)/ $(B)/tests/:
+$(B)/ $(B)/tests/ $(B)/bench/:
 	@mkdir -p $@
 
 # These two change only when what they record does: other flags compile everything anew, a file
@@ -194,9 +201,10 @@ chat: ## the same server, and chancat at the terminal
 
 test_environment = CHANCAT=$(CURDIR)/$(B)/chancat CHANCATD=$(CURDIR)/$(B)/chancatd \
 	FAULTD=$(CURDIR)/$(B)/faultd FAULTPROXY=$(CURDIR)/$(B)/faultproxy ODD=$(CURDIR)/$(B)/odd.so \
-	SANITIZE=$(SANITIZE)
+	BENCH_BIN=$(CURDIR)/$(B)/bench SANITIZE=$(SANITIZE)
 
-.PHONY: test check check-programs check-run soak valgrind
+.PHONY: test check check-programs check-run soak bench \
+	bench-programs valgrind
 test: $(unit_programs) ## run the unit tests
 	@$(test_environment) tests/run $(unit_programs)
 
@@ -204,7 +212,7 @@ check: ## install what the tests need, build, run every test
 	@$(INSTALL_DEPS) --tests
 	@$(MAKE) check-run
 
-check-programs: $(programs) $(faultd) $(faultproxy) $(odd) $(unit_programs)
+check-programs: $(programs) $(faultd) $(faultproxy) $(odd) $(bench) $(unit_programs)
 
 check-run: check-programs
 	@$(test_environment) tests/run $(unit_programs) $(e2e)
@@ -214,6 +222,15 @@ soak: $(programs) $(faultproxy) $(odd) ## thousands of lines through every fault
 	@$(test_environment) tests/soak/run $(SOAK)
 	@$(test_environment) tests/soak/settle-report
 	@$(test_environment) tests/soak/harm-report
+
+# A peer that is missing costs its rows, not the benchmark. ROWS picks groups of rows and BENCH hands
+# options through: make bench ROWS='read send' BENCH='--scale 0.01 --json'
+bench: ## install the peers (curl jq wrk mosquitto hyperfine), print ratios against them
+	@$(INSTALL_DEPS) --bench || echo 'make bench: goes on without what is missing' >&2
+	@$(MAKE) bench-programs >&2
+	@$(test_environment) tests/bench/run $(BENCH) $(ROWS)
+
+bench-programs: $(programs) $(faultd) $(faultproxy) $(bench)
 
 valgrind: $(unit_programs) ## run the unit tests under valgrind
 	@set -e; for program in $(unit_programs); do \
@@ -295,3 +312,5 @@ help: ## this list
 		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
 	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR MANDIR PKG_CONFIG V=1 DEVELOPER=1'
 	@echo '             SANITIZE=address,undefined or thread'
+	@echo "             make bench: ROWS='read send' (default all: tests/bench/run --list)"
+	@echo "                         BENCH='--scale 0.01' (a quick look) or --json"

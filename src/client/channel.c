@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "client/outcome.h"
 #include "common/clock.h"
 #include "common/form.h"
 #include "common/hash.h"
@@ -27,21 +26,23 @@ struct fetch {
     struct error why;
     bool again; /* the reply came over a new connection: a check must come first */
     int64_t elements;
-    int64_t last_id; /* of Chancat-Last-Id */
-    int64_t guessed; /* highest id that an element which is no message seems to have */
+    int64_t last_id;        /* of Chancat-Last-Id */
+    int64_t guessed;        /* highest id that an element which is no message seems to have */
+    struct message message; /* the element in work */
 };
 
 void channel_init(struct channel *c, struct http *http, struct span name)
 {
     *c = (struct channel){.http = http, .name = name};
     scan_init(&c->scan);
+    buf_init(&c->newest, SCAN_ELEMENT_MAX);
     buf_init(&c->target, TARGET_MAX);
     buf_init(&c->body, CHANNEL_REPLY_MAX);
 }
 
 void channel_release(struct channel *c)
 {
-    message_release(&c->newest);
+    buf_release(&c->newest);
     scan_release(&c->scan);
     buf_release(&c->target);
     buf_release(&c->body);
@@ -54,18 +55,30 @@ void channel_expect(struct channel *c, struct message_mark mark)
     c->check_due = true;
 }
 
-struct message_mark channel_mark(const struct channel *c)
+/* Takes the fingerprint of what was remembered last. It is wanted much less often than a message
+ * comes. Without memory for it, only the id is known. */
+static void take_fingerprint(struct channel *c)
 {
-    if (c->newest.id)
-        return message_mark_of(&c->newest);
+    struct message m = {0};
+    if (c->newest.len == 0)
+        return;
+    if (message_parse(&m, (struct span){c->newest.data, c->newest.len}, NULL, NULL) == ERROR_NONE)
+        c->known = message_mark_of(&m);
+    message_release(&m);
+    buf_shrink(&c->newest, CHANNEL_CHECK_MAX);
+}
+
+struct message_mark channel_mark(struct channel *c)
+{
+    take_fingerprint(c);
     return c->known.id ? c->known : (struct message_mark){.id = c->cursor};
 }
 
 void channel_restart(struct channel *c)
 {
-    message_release(&c->newest);
-    c->newest = (struct message){0};
+    buf_clear(&c->newest);
     c->known = (struct message_mark){0};
+    c->known_len = 0;
     c->cursor = 0;
     c->check_due = false;
 }
@@ -73,26 +86,25 @@ void channel_restart(struct channel *c)
 /* Is there a message that the server must, or may, still have? */
 static bool can_check(const struct channel *c)
 {
-    return c->watches && (c->newest.id || c->known.id);
+    return c->watches && c->known.id;
 }
 
 /* It must. */
-static bool must_have(const struct channel *c)
+static bool must_have(struct channel *c)
 {
-    return c->newest.id || c->known.fingerprint;
-}
-
-static int64_t known_id(const struct channel *c)
-{
-    return c->newest.id ? c->newest.id : c->known.id;
+    take_fingerprint(c);
+    return c->known.fingerprint != 0;
 }
 
 static void remember(struct channel *c, const struct message *m)
 {
     if (!c->watches)
         return;
-    message_release(&c->newest);
-    c->newest = message_share(m);
+    buf_clear(&c->newest);
+    c->known = (struct message_mark){.id = m->id};
+    c->known_len = m->json.len;
+    if (buf_add(&c->newest, m->json.data, m->json.len))
+        c->known = message_mark_of(m); /* no memory to put it off */
 }
 
 /* Says once that an element was passed over. The cursor stays: an id in bytes that are no message
@@ -125,7 +137,7 @@ static void pass_over(struct fetch *f, struct span element, const struct error *
 static bool check(struct fetch *f, const struct message *m)
 {
     struct channel *c = f->channel;
-    if (m->id < known_id(c)) /* from a server that looks at `last` loosely */
+    if (m->id < c->known.id) /* from a server that looks at `last` loosely */
         return true;
     struct message_mark known = channel_mark(c), now = message_mark_of(m);
     f->checks = false; /* done */
@@ -136,35 +148,39 @@ static bool check(struct fetch *f, const struct message *m)
     return !f->reset;
 }
 
-static bool on_element(void *context, struct span element)
+/* A message. False: stop. */
+static bool take(struct fetch *f, const struct message *m)
 {
-    struct fetch *f = context;
     struct channel *c = f->channel;
-    struct message m;
-    f->elements++;
-    f->failed = message_parse(&m, element, &f->why);
-    if (f->failed == ERROR_BAD_DATA && c->scan.no_memory) {
-        f->failed = error_set(&f->why, ERROR_LOCAL, "no memory for a message");
-    } else if (f->failed == ERROR_BAD_DATA) {
-        f->failed = ERROR_NONE;
-        pass_over(f, element, &f->why);
-    }
-    if (!m.fields)
-        return f->failed == ERROR_NONE;
-    if (f->checks && !check(f, &m)) {
-        message_release(&m);
+    if (f->checks && !check(f, m))
         return false;
-    }
-    if (m.id > c->cursor && !f->only_cursor) {
-        f->stopped = !f->sink->on_message(f->sink->context, &m);
+    if (m->id <= c->cursor)
+        return true;
+    if (!f->only_cursor) {
+        f->stopped = !f->sink->on_message(f->sink->context, m);
         f->fetched->handed_over += !f->stopped;
     }
-    if (m.id > c->cursor && !f->stopped) {
-        c->cursor = m.id;
-        remember(c, &m);
+    if (!f->stopped) {
+        c->cursor = m->id;
+        remember(c, m);
     }
-    message_release(&m);
     return !f->stopped;
+}
+
+static bool on_element(void *context, struct span element, const struct flat *flat)
+{
+    struct fetch *f = context;
+    f->elements++;
+    f->failed = message_parse(&f->message, element, flat, &f->why);
+    if (!f->failed)
+        return take(f, &f->message);
+    if (f->channel->scan.no_memory)
+        f->failed = error_set(&f->why, ERROR_LOCAL, "no memory for a message");
+    if (f->failed != ERROR_BAD_DATA)
+        return false;
+    f->failed = ERROR_NONE;
+    pass_over(f, element, &f->why);
+    return true;
 }
 
 static bool on_body(void *context, const struct http_reply *reply, struct span piece)
@@ -220,6 +236,7 @@ static void note_features(struct channel *c, const struct http_reply *reply)
     c->can_limit = has_feature(reply->features, "limit");
     c->can_keys = has_feature(reply->features, "keys");
     c->can_batch = c->can_keys && has_feature(reply->features, "batch");
+    c->can_minimal = has_feature(reply->features, "minimal");
 }
 
 static enum error_kind tell_reset(const struct channel *c, struct error *e)
@@ -227,7 +244,7 @@ static enum error_kind tell_reset(const struct channel *c, struct error *e)
     return error_set(e, ERROR_RESET,
                      "the server's history was reset: it does not have message %" PRId64
                      " as we know it any more",
-                     known_id(c));
+                     c->known.id);
 }
 
 /* Fetches c->target. */
@@ -250,6 +267,7 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
     };
     struct http_reply reply;
     http_perform(c->http, &request, &reply);
+    message_release(&f->message);
     log_info("GET %s: status %ld, %" PRId64 " messages", c->target.data, reply.status, f->elements);
     f->fetched->retry_after_ms = reply.retry_after_ms;
     f->last_id = reply.last_id;
@@ -302,7 +320,7 @@ static enum error_kind fetch_after(struct fetch *f, int64_t wait_s, struct error
     struct channel *c = f->channel;
     bool limit = c->can_limit;
     int64_t wait = c->can_wait && !f->checks ? wait_s : 0;
-    int64_t after = f->checks ? known_id(c) - 1 : c->cursor, before = c->cursor;
+    int64_t after = f->checks ? c->known.id - 1 : c->cursor, before = c->cursor;
     f->checked = f->checks;
     enum error_kind kind = start_target(c, "/get", e);
     if (kind)
@@ -330,7 +348,7 @@ static bool check_is_due(const struct fetch *f, enum error_kind kind, bool early
         return true; /* who knows what answers next time */
     if (f->checked)
         return false;
-    return early || f->last_id < known_id(c); /* -1: the server does not say */
+    return early || f->last_id < c->known.id; /* -1: the server does not say */
 }
 
 /* Is this fetch a check? */
@@ -339,7 +357,7 @@ static bool checks_now(const struct channel *c, int64_t wait_s)
     if (!can_check(c))
         return false;
     bool held = wait_s > 0 && c->can_wait;
-    return c->check_due || (!held && c->newest.content.len <= CHANNEL_CHECK_MAX);
+    return c->check_due || (!held && c->known_len <= CHANNEL_CHECK_MAX);
 }
 
 enum error_kind channel_fetch(struct channel *c, int64_t wait_s, const struct channel_sink *sink,
@@ -360,7 +378,9 @@ enum error_kind channel_fetch(struct channel *c, int64_t wait_s, const struct ch
 /* What a look for one message, or for none, needs of a sink. */
 struct look {
     struct span sender, content;
-    struct message found;
+    struct buf *copy; /* of its JSON */
+    int64_t found;    /* its id, 0: none */
+    bool no_memory;   /* for the copy */
 };
 
 static bool look_at(void *context, const struct message *m)
@@ -368,7 +388,8 @@ static bool look_at(void *context, const struct message *m)
     struct look *look = context;
     if (!message_is_ours(m, look->sender, look->content))
         return true;
-    look->found = message_share(m);
+    look->found = m->id;
+    look->no_memory = buf_add(look->copy, m->json.data, m->json.len);
     return false;
 }
 
@@ -421,10 +442,10 @@ enum error_kind channel_probe(struct channel *c, struct span name, int64_t *ret_
 }
 
 enum error_kind channel_look(struct channel *c, struct span name, int64_t after, struct span sender,
-                             struct span content, int64_t grace_ms, struct message *ret_found,
+                             struct span content, int64_t grace_ms, struct stored *ret_found,
                              struct error *e)
 {
-    struct look look = {.sender = sender, .content = content};
+    struct look look = {.sender = sender, .content = content, .copy = &c->body};
     struct channel_sink sink = sink_of(&look, grace_ms);
     struct channel_fetched fetched;
     enum error_kind kind;
@@ -433,39 +454,45 @@ enum error_kind channel_look(struct channel *c, struct span name, int64_t after,
     do
         kind = channel_fetch(c, 0, &sink, &fetched, e);
     while (!kind && fetched.more);
-    *ret_found = look.found;
-    return look.found.fields ? ERROR_NONE : kind;
+    *ret_found = (struct stored){0};
+    if (look.no_memory)
+        return error_set(e, ERROR_LOCAL, "no memory for a message");
+    if (!look.found)
+        return kind;
+    *ret_found = (struct stored){look.found, look.found, {c->body.data, c->body.len}};
+    return ERROR_NONE;
 }
 
 static bool on_post_body(void *context, const struct http_reply *reply, struct span piece)
 {
     (void)reply;
-    struct buf *body = context;
-    return buf_add(body, piece.data, piece.len) == 0;
+    struct channel *c = context;
+    return buf_add(&c->body, piece.data, piece.len) == 0;
+}
+
+static void on_sent(void *context)
+{
+    struct channel *c = context;
+    c->on_sent(c->sent_context);
 }
 
 /* One POST; the reply's body is in c->body afterwards. */
-static void post(struct channel *c, const char *target, const char *content_type, struct span body,
-                 const char *key, struct channel_posted *ret, struct http_reply *reply)
+static void post(struct channel *c, struct http_request *request, struct channel_posted *ret,
+                 struct http_reply *reply)
 {
     buf_shrink(&c->body, SCAN_ELEMENT_MAX / 16);
-    struct http_request request = {
-        .target = target,
-        .post = true,
-        .body = body,
-        .content_type = content_type,
-        .idempotency_key = key,
-        .silence_ms = CHANNEL_SILENCE_MS,
-        .limit_ms = CHANNEL_POST_MAX_MS,
-        .grace_ms = CHANNEL_GRACE_MS,
-        .watch_fd = -1,
-        .on_body = on_post_body,
-        .context = &c->body,
-    };
-    http_perform(c->http, &request, reply);
-    log_info("POST %s: status %ld", target, reply->status);
-    ret->retry_after_ms = reply->retry_after_ms;
-    ret->status = reply->status;
+    request->post = true;
+    request->silence_ms = CHANNEL_SILENCE_MS;
+    request->limit_ms = CHANNEL_POST_MAX_MS;
+    request->grace_ms = CHANNEL_GRACE_MS;
+    request->watch_fd = -1;
+    request->on_body = on_post_body;
+    request->on_sent = c->on_sent ? on_sent : NULL;
+    request->context = c;
+    http_perform(c->http, request, reply);
+    log_info("POST %s: status %ld", request->target, reply->status);
+    *ret =
+        (struct channel_posted){.retry_after_ms = reply->retry_after_ms, .status = reply->status};
 }
 
 enum error_kind channel_post(struct channel *c, struct span name, struct span sender,
@@ -481,25 +508,26 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
         buf_release(&form);
         return error_set(e, ERROR_LOCAL, "no memory for a message");
     }
-    post(c, "/send", NULL, (struct span){form.data, form.len}, key, ret, &reply);
+    struct http_request request = {
+        .target = "/send", .body = {form.data, form.len}, .idempotency_key = key};
+    post(c, &request, ret, &reply);
     buf_release(&form);
     return outcome_of_post(&reply, (struct span){c->body.data, c->body.len}, sender, content,
                            &ret->stored, e);
 }
 
 enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
-                                   struct channel_posted *ret, struct error *e)
+                                   bool full, struct channel_posted *ret, struct error *e)
 {
     struct http_reply reply;
-    struct message *stored = &ret->stored;
-    *ret = (struct channel_posted){.retry_after_ms = -1};
-    post(c, "/batch", "application/x-ndjson", (struct span){batch->body.data, batch->body.len}, key,
-         ret, &reply);
-    enum error_kind kind = outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch,
-                                            &stored->fields, e);
-    if (kind)
-        return kind;
-    const json_t *last = json_array_get(stored->fields, json_array_size(stored->fields) - 1);
-    stored->id = json_integer_value(json_object_get(last, "id"));
-    return ERROR_NONE;
+    struct http_request request = {
+        .target = "/batch",
+        .body = {batch->body.data, batch->body.len},
+        .content_type = "application/x-ndjson",
+        .idempotency_key = key,
+        .prefer = !full && c->can_minimal ? "return=minimal" : NULL,
+    };
+    post(c, &request, ret, &reply);
+    return outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch, &ret->stored,
+                            e);
 }

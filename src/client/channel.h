@@ -3,7 +3,8 @@
  * channel: what the API means: fetch what is new since the cursor, post a message.
  *
  * One struct channel belongs to one thread and uses that thread's connection.
- * chancatd's extras (`wait`, `limit`, `keys`, `batch`) are used once a reply has announced them.
+ * chancatd's extras (`wait`, `limit`, `keys`, `batch`, `minimal`) are used once a reply has
+ * announced them.
  *
  * Every message is handed over once: what is not above the cursor is passed over, and the cursor
  * follows what was handed over, so that a reply that was cut is taken up after its last whole
@@ -30,6 +31,7 @@
 
 #include "client/batch.h"
 #include "client/http.h"
+#include "client/outcome.h"
 #include "client/scan.h"
 #include "common/buf.h"
 #include "common/error.h"
@@ -49,12 +51,16 @@ struct channel {
     struct http *http; /* not owned */
     struct span name;  /* not owned */
     int64_t cursor;    /* id of the newest message handed over; 0: none */
-    bool can_wait, can_limit, can_keys, can_batch;
+    bool can_wait, can_limit, can_keys, can_batch, can_minimal;
     bool watches;              /* notices a reset */
     bool check_due;            /* the next fetch asks for the newest message once more */
-    struct message newest;     /* handed over; empty: none yet, or it does not watch */
     struct message_mark known; /* what the server must still have; id 0: nothing */
+    size_t known_len;          /* bytes of its JSON, 0: not known */
+    struct buf newest;         /* its JSON while its fingerprint has yet to be taken, else empty */
     struct scan scan;
+    /* Called while the reply to a POST is waited for, as http.h says; NULL: nobody. */
+    void (*on_sent)(void *context);
+    void *sent_context;
     struct buf target; /* of the request in work */
     struct buf body;   /* of the request or, on errors, of the reply */
     uint64_t bad[CHANNEL_BAD_REMEMBER];
@@ -87,7 +93,7 @@ void channel_release(struct channel *c);
 void channel_expect(struct channel *c, struct message_mark mark);
 
 /* The newest message handed over, or what channel_expect() was told; id 0: none. */
-struct message_mark channel_mark(const struct channel *c);
+struct message_mark channel_mark(struct channel *c);
 
 /* Forgets all about earlier messages: the cursor is 0 again. */
 void channel_restart(struct channel *c);
@@ -110,15 +116,15 @@ enum error_kind channel_probe(struct channel *c, struct span name, int64_t *ret_
                               int64_t *ret_retry_after_ms, struct error *e);
 
 /* The first message of channel `name` with an id above `after` that is ours, as
- * message_is_ours() says; *ret_found is empty when the whole look found none. A signal lets it go
- * on for grace_ms. Kinds as channel_fetch_past(). The caller releases *ret_found. */
+ * message_is_ours() says, whose JSON stays until the next call; *ret_found is empty when the
+ * whole look found none. A signal lets it go on for grace_ms. Kinds as channel_fetch_past(). */
 enum error_kind channel_look(struct channel *c, struct span name, int64_t after, struct span sender,
-                             struct span content, int64_t grace_ms, struct message *ret_found,
+                             struct span content, int64_t grace_ms, struct stored *ret_found,
                              struct error *e);
 
 /* What a POST brought. */
 struct channel_posted {
-    struct message stored;  /* with ERROR_NONE; the caller releases it */
+    struct stored stored;   /* with ERROR_NONE; its JSON stays until the next call */
     int64_t retry_after_ms; /* -1: not sent */
     long status;            /* of the reply, 0: none */
 };
@@ -129,9 +135,9 @@ enum error_kind channel_post(struct channel *c, struct span name, struct span se
                              struct span content, const char *key, struct channel_posted *ret,
                              struct error *e);
 
-/* Sends a batch; kinds as outcome_of_batch(), and ERROR_LOCAL. ret->stored.fields is the array of
- * the stored messages, ret->stored.id the last one's id. */
+/* Sends a batch; kinds as outcome_of_batch(), and ERROR_LOCAL. `full`: the reply shall bring the
+ * messages; else only their ids, if the server can. */
 enum error_kind channel_post_batch(struct channel *c, const struct batch *batch, const char *key,
-                                   struct channel_posted *ret, struct error *e);
+                                   bool full, struct channel_posted *ret, struct error *e);
 
 #endif

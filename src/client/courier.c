@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/courier.h"
 
+#include "client/scan.h"
 #include "common/log.h"
 
 #define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
@@ -28,6 +29,7 @@ void courier_init(struct courier *c, struct session *s, struct tally *tally)
 {
     *c = (struct courier){.s = s, .tally = tally};
     deliver_init(&c->deliver, s->post_http, s->options->settle_ms, s->options->retry_for_ms);
+    c->deliver.full = s->options->receipts;
     c->deliver.before_try = before_try;
     c->deliver.context = c;
     c->deliver.give_up_at = &s->give_up_at;
@@ -37,26 +39,30 @@ void courier_init(struct courier *c, struct session *s, struct tally *tally)
 void courier_release(struct courier *c)
 {
     deliver_release(&c->deliver);
+    message_release(&c->message);
     buf_release(&c->receipt);
 }
 
-static bool add_receipts(struct courier *c, const struct parcel *p, const struct message *stored)
+static bool add_receipt(void *context, struct span element, const struct flat *flat)
 {
-    if (!p->batch)
-        return message_add_json(stored, &c->receipt) == 0;
-    for (size_t i = 0; i < json_array_size(stored->fields); i++) {
-        struct message m;
-        if (message_take(&m, json_array_get(stored->fields, i), NULL))
-            return false;
-        bool good = message_add_json(&m, &c->receipt) == 0;
-        message_release(&m);
-        if (!good)
-            return false;
-    }
-    return true;
+    struct courier *c = context;
+    return message_parse(&c->message, element, flat, NULL) == ERROR_NONE &&
+           message_add_json(&c->message, &c->receipt) == 0;
 }
 
-static void print_receipts(struct courier *c, const struct parcel *p, const struct message *stored)
+/* `stored`: a message or, of a batch, an array of them. */
+static bool add_receipts(struct courier *c, const struct parcel *p, const struct stored *stored)
+{
+    struct scan scan;
+    if (!p->batch)
+        return add_receipt(c, stored->json, NULL);
+    scan_init(&scan);
+    bool good = scan_feed(&scan, stored->json, add_receipt, c);
+    scan_release(&scan);
+    return good;
+}
+
+static void print_receipts(struct courier *c, const struct parcel *p, const struct stored *stored)
 {
     struct error e;
     if (c->receipts_over)
@@ -79,34 +85,57 @@ static void print_receipts(struct courier *c, const struct parcel *p, const stru
     }
 }
 
-/* Which ids are ours; a batch has as many as lines. */
-static void tell_echo(struct courier *c, const struct parcel *p, const struct message *stored)
+static bool own_element(void *context, struct span element, const struct flat *flat)
+{
+    struct courier *c = context;
+    if (message_parse(&c->message, element, flat, NULL))
+        return false;
+    echo_own(&c->s->echo, c->message.id, c->message.id);
+    return true;
+}
+
+/* The ids of a batch; when there are gaps between them, they are in the reply. */
+static void own_batch(struct courier *c, const struct parcel *p, const struct stored *stored)
+{
+    struct scan scan;
+    if (stored->last - stored->first + 1 == (int64_t)batch_count(p->batch)) {
+        echo_own(&c->s->echo, stored->first, stored->last);
+        return;
+    }
+    scan_init(&scan);
+    (void)scan_feed(&scan, stored->json, own_element, c);
+    scan_release(&scan);
+}
+
+/* Which ids are ours. Nothing is stored: their ids are 0. */
+static void tell_echo(struct courier *c, const struct parcel *p, const struct stored *stored)
 {
     struct echo *echo = &c->s->echo;
     c->apart |= p->apart && p->attempts > 0;
-    for (size_t i = 0; p->batch && i < json_array_size(stored->fields); i++)
-        echo_own(echo,
-                 json_integer_value(json_object_get(json_array_get(stored->fields, i), "id")));
-    if (c->apart && stored->id > 0)
-        echo_own(echo, stored->id);
-    else if (!c->apart)
-        echo_end(echo, p->batch ? 0 : stored->id);
+    if (stored->last > 0 && p->batch)
+        own_batch(c, p, stored);
+    else if (stored->last > 0)
+        echo_own(echo, stored->first, stored->last);
+    if (!c->apart)
+        echo_end(echo);
 }
 
 void courier_apart_done(struct courier *c)
 {
     if (c->apart)
-        echo_end(&c->s->echo, 0);
+        echo_end(&c->s->echo);
     c->apart = false;
 }
 
 enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e)
 {
     struct session *s = c->s;
-    struct message stored = {0};
+    struct stored stored = {0};
     if (p->attempts > 0) /* there may be no other try */
         expect_echo(c, p);
     enum error_kind kind = deliver(&c->deliver, p, &stored, e);
+    if (kind)
+        stored = (struct stored){0};
     if (s->options->no_echo)
         tell_echo(c, p, &stored);
     atomic_fetch_add(&s->posts, 1);
@@ -114,8 +143,13 @@ enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *
         http_wake(s->poll_http);
     if (kind == ERROR_NONE && s->options->receipts)
         print_receipts(c, p, &stored);
-    message_release(&stored);
     return kind;
+}
+
+void courier_while_waiting(struct courier *c, void (*work)(void *context), void *context)
+{
+    c->deliver.channel.on_sent = work;
+    c->deliver.channel.sent_context = context;
 }
 
 bool courier_can_batch(const struct courier *c)

@@ -40,7 +40,7 @@ struct progress {
     bool told;              /* that it may or may not be stored */
     int64_t retry_after_ms; /* of the last reply */
     int64_t began_ms;       /* when the last POST began */
-    struct message *stored; /* the caller's */
+    struct stored *stored;  /* the caller's */
     struct error *e;
 };
 
@@ -84,7 +84,7 @@ static enum error_kind try_once(struct progress *g)
     const char *key = d->channel.can_keys ? p->key : NULL;
     g->began_ms = clock_now_ms();
     enum error_kind kind =
-        p->batch ? channel_post_batch(&d->channel, p->batch, key, &posted, g->e)
+        p->batch ? channel_post_batch(&d->channel, p->batch, key, d->full, &posted, g->e)
                  : channel_post(&d->channel, p->channel, p->sender, p->content, key, &posted, g->e);
     *g->stored = posted.stored;
     p->ended_ms = clock_now_ms();
@@ -231,8 +231,8 @@ static bool pause_before_next(struct progress *g)
 static enum error_kind finish(struct progress *g, bool by_post)
 {
     struct deliver *d = g->d;
-    g->p->id = g->stored->id;
-    d->newest = by_post && g->p->attempts == 1 ? g->stored->id : -1;
+    g->p->id = g->stored->last;
+    d->newest = by_post && g->p->attempts == 1 ? g->stored->last : -1;
     d->newest_at_ms = g->began_ms;
     d->newest_of = 0;
     backoff_reset(&d->backoff);
@@ -250,7 +250,7 @@ static enum error_kind give_up(struct progress *g)
     return error_rekind(g->e, ERROR_UNKNOWN);
 }
 
-enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_stored,
                         struct error *e)
 {
     struct progress g = {.d = d, .p = p, .maybe = p->attempts > 0, .stored = ret_stored, .e = e};

@@ -76,6 +76,7 @@ struct deliver {
     int64_t newest_at_ms; /* when that reply came */
     uint64_t newest_of;   /* hash of the channel it speaks of; 0: of all */
     bool asked;           /* what the server can is known */
+    bool full;            /* the messages of a batch are wanted back, not only their ids */
     /* clock_now_ms() at which the patience ends whatever --retry-for says; another thread may set
      * it. NULL: never. */
     const _Atomic int64_t *give_up_at;
@@ -95,13 +96,15 @@ void deliver_forget(struct deliver *d);
 /*
  * Sends `p` until its end is known:
  *
- *   ERROR_NONE         stored once: *ret_stored, which the caller releases; of a batch, its
- * `fields` are the array of the messages ERROR_REFUSED      not stored, for good ERROR_UNREACHABLE
- * not stored, as far as can be seen; the patience is over ERROR_STOPPED      the same; a signal
- * came ERROR_UNKNOWN      perhaps stored; the patience is over, a signal came, or it cannot be told
+ *   ERROR_NONE         stored once: *ret_stored, whose JSON stays until the next call; of a
+ *                      batch it may be a summary, unless d->full
+ *   ERROR_REFUSED      not stored, for good
+ *   ERROR_UNREACHABLE  not stored, as far as can be seen; the patience is over
+ *   ERROR_STOPPED      the same; a signal came
+ *   ERROR_UNKNOWN      perhaps stored; the patience is over, a signal came, or it cannot be told
  *   ERROR_LOCAL        before_try or memory; with p->attempts > 0 it is perhaps stored
  */
-enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_stored,
                         struct error *e);
 
 #endif

@@ -98,15 +98,15 @@ static struct echo_range *ranges(struct echo *echo, size_t *ret_count)
     return (struct echo_range *)(void *)echo->ranges.data; /* from malloc: aligned */
 }
 
-static void remember(struct echo *echo, int64_t id)
+static void remember(struct echo *echo, int64_t first, int64_t last)
 {
     size_t count;
     struct echo_range *r = ranges(echo, &count);
-    if (count > echo->head && r[count - 1].last + 1 == id) {
-        r[count - 1].last = id;
+    if (count > echo->head && r[count - 1].last + 1 == first) {
+        r[count - 1].last = last;
         return;
     }
-    struct echo_range next = {id, id};
+    struct echo_range next = {first, last};
     if (buf_add(&echo->ranges, &next, sizeof(next))) {
         buf_consume(&echo->ranges, count ? sizeof(next) : 0);
         echo->head -= echo->head > 0;
@@ -114,19 +114,17 @@ static void remember(struct echo *echo, int64_t id)
     }
 }
 
-void echo_own(struct echo *echo, int64_t id)
+void echo_own(struct echo *echo, int64_t first, int64_t last)
 {
     pthread_mutex_lock(&echo->lock);
-    remember(echo, id);
+    remember(echo, first, last);
     pthread_mutex_unlock(&echo->lock);
 }
 
-void echo_end(struct echo *echo, int64_t id)
+void echo_end(struct echo *echo)
 {
     pthread_mutex_lock(&echo->lock);
     echo->in_flight = false;
-    if (id > 0)
-        remember(echo, id);
     pthread_mutex_unlock(&echo->lock);
 }
 

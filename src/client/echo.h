@@ -47,11 +47,11 @@ void echo_release(struct echo *echo);
 void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after);
 void echo_begin_batch(struct echo *echo, const struct batch *batch, int64_t after);
 
-/* Sending thread: this one is stored, and others may still be in flight. */
-void echo_own(struct echo *echo, int64_t id);
+/* Sending thread: what has these ids is ours. */
+void echo_own(struct echo *echo, int64_t first, int64_t last);
 
-/* Sending thread: it ended; id > 0: stored. */
-void echo_end(struct echo *echo, int64_t id);
+/* Sending thread: it ended; echo_own() was called before with what is stored. */
+void echo_end(struct echo *echo);
 
 /* Receiving thread: whose is this? Ids must come ascending; smaller ones are forgotten. */
 enum echo_answer echo_ask(struct echo *echo, const struct message *m);

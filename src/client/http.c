@@ -2,12 +2,16 @@
 #include "client/http.h"
 
 #include <curl/curl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
@@ -23,11 +27,14 @@ struct http {
     struct curl_slist *own_headers; /* those, and what the request in work has besides */
     struct buf url;                 /* prefix, then the request's target */
     size_t prefix_len;
+    int fd; /* of the connection made last; -1: none, or it is closed */
+    bool corked;
     char curl_error[CURL_ERROR_SIZE];
     /* the request in work */
     const struct http_request *request;
     struct http_reply *reply;
     size_t sent; /* bytes of the body given to libcurl */
+    bool told_sent;
     int64_t last_progress_ms;
     bool aborted;
 };
@@ -92,10 +99,35 @@ static size_t on_write(char *data, size_t size, size_t count, void *context)
 
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
-    (void)context, (void)purpose;
+    (void)purpose;
+    struct http *h = context;
     struct linger now = {.l_onoff = 1, .l_linger = 0};
+    h->fd = fd;
+    h->corked = false;
     return setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) ? CURL_SOCKOPT_ERROR
                                                                     : CURL_SOCKOPT_OK;
+}
+
+static int on_close(void *context, curl_socket_t fd)
+{
+    struct http *h = context;
+    if (h->fd == fd)
+        h->fd = -1;
+    return close(fd);
+}
+
+/* libcurl writes the head of a POST and then its body. Corked they travel together, and the server
+ * is woken once. A new connection is left alone: it may have to begin with a handshake. */
+static void cork(struct http *h, bool on)
+{
+#ifdef TCP_CORK
+    int value = on;
+    if (h->fd >= 0 && h->corked != on)
+        setsockopt(h->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+    h->corked = on && h->fd >= 0;
+#else
+    (void)h, (void)on;
+#endif
 }
 
 /* The value of the header `line` if its name is `name` (with the colon), else NULL. */
@@ -160,6 +192,17 @@ static enum error_kind check_url(const char *url, struct buf *ret, struct error 
     return kind;
 }
 
+/* libcurl opens ~/.netrc before each request; one that is not there need not be looked for. */
+static bool has_netrc(void)
+{
+    char path[PATH_MAX];
+    const char *home = getenv("HOME");
+    if (!home)
+        return true; /* libcurl finds another way to it */
+    snprintf(path, sizeof(path), "%s/.netrc", home);
+    return access(path, F_OK) == 0;
+}
+
 static CURLcode set_options(struct http *h, const struct http_config *c)
 {
     CURLcode r = CURLE_OK;
@@ -183,7 +226,7 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
     SET(CURLOPT_WRITEDATA, h);
     SET(CURLOPT_HEADERFUNCTION, on_header);
     SET(CURLOPT_HEADERDATA, h);
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+    SET(CURLOPT_NETRC, (long)(has_netrc() ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
     if (c->token) {
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         SET(CURLOPT_XOAUTH2_BEARER, c->token);
@@ -194,8 +237,12 @@ static CURLcode set_options(struct http *h, const struct http_config *c)
         SET(CURLOPT_SSLCERT, c->cert_file);
     if (c->key_file)
         SET(CURLOPT_SSLKEY, c->key_file);
-    if (c->abortive)
+    if (c->abortive) {
         SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+        SET(CURLOPT_SOCKOPTDATA, h);
+        SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        SET(CURLOPT_CLOSESOCKETDATA, h);
+    }
     if (c->unix_socket)
         SET(CURLOPT_UNIX_SOCKET_PATH, c->unix_socket);
 #undef SET
@@ -217,6 +264,7 @@ enum error_kind http_open(const struct http_config *config, struct http **ret, s
     struct http *h = calloc(1, sizeof(*h));
     if (!h)
         return error_set(e, ERROR_LOCAL, "no memory for a connection");
+    h->fd = -1;
     buf_init(&h->url, HTTP_BASE_MAX);
     enum error_kind kind = check_url(config->url, &h->url, e);
     if (kind)
@@ -266,7 +314,8 @@ static struct curl_slist *own_headers(struct http *h, const struct http_request 
     curl_slist_free_all(h->own_headers);
     h->own_headers = make_headers();
     if (h->own_headers && add_header(h->own_headers, "Content-Type", request->content_type) &&
-        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key))
+        add_header(h->own_headers, "Idempotency-Key", request->idempotency_key) &&
+        add_header(h->own_headers, "Prefer", request->prefer))
         return h->own_headers;
     curl_slist_free_all(h->own_headers);
     h->own_headers = NULL;
@@ -276,7 +325,9 @@ static struct curl_slist *own_headers(struct http *h, const struct http_request 
 static bool prepare(struct http *h, const struct http_request *request)
 {
     struct curl_slist *headers =
-        request->idempotency_key || request->content_type ? own_headers(h, request) : h->headers;
+        request->idempotency_key || request->content_type || request->prefer
+            ? own_headers(h, request)
+            : h->headers;
     if (!headers)
         return false;
     h->url.len = h->prefix_len;
@@ -329,6 +380,17 @@ static bool second_signal(void)
     return poll(&p, 1, 0) > 0;
 }
 
+/* After each look at the network: has all of the request been given to the connection? */
+static void note_sent(struct http *h)
+{
+    if (h->told_sent || h->sent < h->request->body.len)
+        return;
+    h->told_sent = true;
+    cork(h, false);
+    if (h->request->on_sent)
+        h->request->on_sent(h->request->context);
+}
+
 /* The loop of one transfer; sets reply->end. */
 static void run(struct http *h)
 {
@@ -349,6 +411,7 @@ static void run(struct http *h)
         h->reply->end = HTTP_ABORTED;
         if (h->aborted)
             return;
+        note_sent(h);
         if (stop_signal() && stop_at == CLOCK_NEVER)
             stop_at = clock_deadline(request->grace_ms);
         h->reply->end = HTTP_INTERRUPTED;
@@ -402,12 +465,14 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     h->request = request;
     h->reply = reply;
     h->sent = 0;
+    h->told_sent = false;
     h->aborted = false;
     h->curl_error[0] = '\0';
     h->last_progress_ms = clock_now_ms();
     if (!prepare(h, request))
         return;
     reply->error[0] = '\0';
+    cork(h, request->post);
     run(h);
     gather(h);
     curl_multi_remove_handle(h->multi, h->easy);

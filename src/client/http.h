@@ -65,6 +65,7 @@ struct http_request {
     struct span body;            /* of a POST, form-encoded */
     const char *content_type;    /* of it; NULL: form-encoded */
     const char *idempotency_key; /* sent as the header of that name; NULL: none */
+    const char *prefer;          /* the same */
     int64_t silence_ms;
     int64_t limit_ms; /* for all of it; 0: none, as long as something happens */
     int64_t grace_ms; /* how long a signal lets the request go on (a second signal ends it) */
@@ -73,6 +74,9 @@ struct http_request {
     bool (*on_body)(void *context, const struct http_reply *reply, struct span piece);
     /* All that one look at the network brought has been handed over. False aborts. May be NULL. */
     bool (*on_flush)(void *context);
+    /* Called once, when all of the request was given to the connection and its reply has not come:
+     * time for other work that takes no longer than a reply. May be NULL. */
+    void (*on_sent)(void *context);
     /* Asked after every wake-up; true ends the request. May be NULL. */
     bool (*interrupt)(void *context);
     /* When `interrupt` wants to be asked next, at the latest (clock_now_ms(), or CLOCK_NEVER);

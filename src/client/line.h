@@ -23,6 +23,7 @@ struct line {
     struct span channel, sender, content; /* empty channel or sender: not named */
     bool replaced;                        /* something became U+FFFD */
     struct buf bytes;                     /* where the spans point */
+    struct buf unescaped;                 /* a string of JSON in work */
 };
 
 void line_init(struct line *line);

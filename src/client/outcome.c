@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/json_text.h"
+#include <jansson.h>
+
+#include "client/scan.h"
 
 /* The sentence for a status: the server's own {"error":...} if it sent one. */
 static void describe_status(const struct http_reply *reply, struct span body, char ret[384])
@@ -14,7 +16,8 @@ static void describe_status(const struct http_reply *reply, struct span body, ch
                  reply->location);
         return;
     }
-    json_t *json = body.len ? json_loadb(body.data, body.len, JSON_ALLOW_NUL, NULL) : NULL;
+    bool reads = reply->status != 200 && body.len > 0; /* there is no sentence in a success */
+    json_t *json = reads ? json_loadb(body.data, body.len, JSON_ALLOW_NUL, NULL) : NULL;
     const char *text = json_string_value(json_object_get(json, "error"));
     if (text)
         snprintf(ret, 384, "the server answers %ld: %.300s", reply->status, text);
@@ -51,56 +54,86 @@ static enum error_kind outcome_of_status(const struct http_reply *reply, struct 
 }
 
 enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
-                                struct span sender, struct span content, struct message *ret_stored,
+                                struct span sender, struct span content, struct stored *ret,
                                 struct error *e)
 {
-    struct message stored;
+    struct message stored = {0};
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
-    if (message_parse(&stored, body, NULL))
-        return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with a message");
-    if (!message_is_ours(&stored, sender, content)) {
-        message_release(&stored);
-        return error_set(e, ERROR_BAD_DATA, "the server answers with another message than ours");
-    }
-    *ret_stored = stored;
-    return ERROR_NONE;
+    if (message_parse(&stored, body, NULL, NULL))
+        kind = error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with a message");
+    else if (!message_is_ours(&stored, sender, content))
+        kind = error_set(e, ERROR_BAD_DATA, "the server answers with another message than ours");
+    else
+        *ret = (struct stored){stored.id, stored.id, body};
+    message_release(&stored);
+    return kind;
 }
 
-static bool is_ours(const json_t *array, const struct batch *batch)
+/* The reply to a batch, as far as it was compared. */
+struct comparison {
+    const struct batch *batch;
+    size_t count;           /* messages that are ours */
+    bool other;             /* one is another than ours */
+    int64_t first, last;    /* ids */
+    struct message message; /* the one in work */
+};
+
+static bool compare(void *context, struct span element, const struct flat *flat)
 {
-    int64_t last = 0;
-    if (!json_is_array(array) || json_array_size(array) != batch_count(batch))
+    struct comparison *c = context;
+    const struct message *m = &c->message;
+    if (message_parse(&c->message, element, flat, NULL))
         return false;
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        struct message m;
-        struct batch_line line = batch_at(batch, i);
-        if (message_take(&m, json_array_get(array, i), NULL))
-            return false;
-        bool good = m.id > last && message_is_ours(&m, line.sender, line.content);
-        last = m.id;
-        message_release(&m);
-        if (!good)
-            return false;
+    if (c->count < batch_count(c->batch)) {
+        struct batch_line line = batch_at(c->batch, c->count++);
+        c->other |= m->id <= c->last || !message_is_ours(m, line.sender, line.content);
+    } else {
+        c->other = true;
     }
-    return true;
+    if (c->first == 0)
+        c->first = m->id;
+    c->last = m->id;
+    return !c->other;
+}
+
+static int64_t integer_in(const struct flat *f, const char *name)
+{
+    const struct flat_field *field = flat_find(f, name);
+    return field && field->type == FLAT_INTEGER ? field->integer : 0;
+}
+
+static bool take_summary(struct span body, const struct batch *batch, struct stored *ret)
+{
+    struct flat f;
+    if (flat_read(&f, body) != body.len || body.len == 0)
+        return false;
+    int64_t first = integer_in(&f, "first"), last = integer_in(&f, "last");
+    int64_t count = (int64_t)batch_count(batch);
+    *ret = (struct stored){first, last, body};
+    return first > 0 && last == first + count - 1 && integer_in(&f, "count") == count;
 }
 
 enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
-                                 const struct batch *batch, json_t **ret_stored, struct error *e)
+                                 const struct batch *batch, struct stored *ret, struct error *e)
 {
-    json_t *array;
+    struct scan scan;
+    struct comparison c = {.batch = batch};
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
-    if (json_text_parse(body, JSON_ALLOW_NUL, &array, NULL, NULL))
-        return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with messages");
-    if (!is_ours(array, batch)) {
-        json_decref(array);
+    if (take_summary(body, batch, ret))
+        return ERROR_NONE;
+    scan_init(&scan);
+    bool whole = scan_feed(&scan, body, compare, &c) && scan.state == SCAN_END;
+    scan_release(&scan);
+    message_release(&c.message);
+    if (c.other || (whole && c.count < batch_count(batch)))
         return error_set(e, ERROR_BAD_DATA, "the server answers with other messages than ours");
-    }
-    *ret_stored = array;
+    if (!whole)
+        return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with messages");
+    *ret = (struct stored){c.first, c.last, body};
     return ERROR_NONE;
 }
 

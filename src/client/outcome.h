@@ -12,11 +12,16 @@
 #include "common/error.h"
 #include "common/message.h"
 
+/* What the server says that it has stored. */
+struct stored {
+    int64_t first, last; /* ids; of one message twice the same; 0: nothing */
+    struct span json;    /* the reply: a message or, of a batch, what it brings; not owned */
+};
+
 /*
  * What became of a POST of `sender` and `content` (valid UTF-8):
  *
- *   ERROR_NONE         stored: 200, a complete message with our canonical sender and content;
- *                      *ret_stored is that message, the caller releases it
+ *   ERROR_NONE         stored: 200, a complete message with our canonical sender and content
  *   ERROR_UNREACHABLE  certainly not stored, try again: nothing of the request left, 425 or 429
  *   ERROR_REFUSED      certainly not stored, for good: 3xx (never followed), other 4xx
  *   ERROR_BAD_DATA     200 and a complete message, but another one than ours: it is perhaps what
@@ -27,13 +32,14 @@
  * `body` is what came of the reply's body.
  */
 enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
-                                struct span sender, struct span content, struct message *ret_stored,
+                                struct span sender, struct span content, struct stored *ret,
                                 struct error *e);
 
 /* The same for a POST of a batch: stored means 200 and an array of as many messages, each ours,
- * with ascending ids. *ret_stored is that array, the caller releases it. */
+ * with ascending ids; or, from a server that was asked for no more,
+ * {"first":ID,"last":ID,"count":N} with as many ids. */
 enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
-                                 const struct batch *batch, json_t **ret_stored, struct error *e);
+                                 const struct batch *batch, struct stored *ret, struct error *e);
 
 /* A refusal with this status speaks of what the line holds; another one (no token, another
  * address, ...) of the request, and would meet every line. */

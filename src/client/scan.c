@@ -5,6 +5,12 @@
 
 #define KEEP_BYTES 65536
 
+/* What one piece is scanned with. */
+struct feed {
+    scan_fn *fn;
+    void *context;
+};
+
 static bool is_json_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -53,8 +59,8 @@ static void keep(struct scan *s, const char *from, const char *to)
 
 /* The element ends at `to`. `last`: at the closing bracket, where nothing at all is no element
  * if nothing came before it. */
-static bool emit(struct scan *s, const char *from, const char *to, bool last, scan_fn *fn,
-                 void *context)
+static bool emit(struct scan *s, const char *from, const char *to, bool last,
+                 const struct feed *feed)
 {
     struct span e = {from, (size_t)(to - from)};
     if (s->partial.len) {
@@ -64,7 +70,7 @@ static bool emit(struct scan *s, const char *from, const char *to, bool last, sc
     e = strip(e);
     bool go_on = true;
     if (e.len || !last || s->any)
-        go_on = fn(context, e);
+        go_on = feed->fn(feed->context, e, NULL);
     s->any = true;
     s->oversize = false;
     buf_shrink(&s->partial, KEEP_BYTES);
@@ -128,12 +134,49 @@ static const char *scan_closing(struct scan *s, const char *p, const char *end)
     return end;
 }
 
+/* The byte behind an element, if that is what `c` is. */
+static void close_element(struct scan *s, char c)
+{
+    if (c == ']')
+        s->state = SCAN_END;
+}
+
+static bool is_between_elements(const struct scan *s)
+{
+    return s->partial.len == 0 && s->depth == 0 && !s->in_string && !s->oversize;
+}
+
+/* Elements that are ordinary, whole, and without space behind them, one after the other. Returns
+ * where that ends: NULL when `fn` wanted to stop. */
+static const char *scan_ordinary(struct scan *s, const char *p, const char *end,
+                                 const struct feed *feed)
+{
+    while (p < end && s->state == SCAN_ELEMENT && is_between_elements(s)) {
+        while (p < end && is_json_space(*p))
+            p++;
+        size_t n = flat_read(&s->flat, (struct span){p, (size_t)(end - p)});
+        if (n == 0 || p + n == end || (p[n] != ',' && p[n] != ']'))
+            break;
+        close_element(s, p[n]);
+        s->any = true;
+        if (!feed->fn(feed->context, (struct span){p, n}, &s->flat))
+            return NULL;
+        p += n + 1;
+    }
+    return p;
+}
+
 bool scan_feed(struct scan *s, struct span piece, scan_fn *fn, void *context)
 {
+    const struct feed feed = {fn, context};
     const char *end = piece.data + piece.len;
     const char *p = scan_opening(s, piece.data, end);
     const char *start = p; /* of the element in work, within this piece */
     while (p < end && s->state == SCAN_ELEMENT) {
+        if (p == start && !(start = p = scan_ordinary(s, p, end, &feed)))
+            return false;
+        if (p == end || s->state != SCAN_ELEMENT)
+            break;
         if (s->in_string) {
             p = skip_string(s, p, end);
             continue;
@@ -146,9 +189,8 @@ bool scan_feed(struct scan *s, struct span piece, scan_fn *fn, void *context)
         } else if (s->depth && (c == '}' || c == ']')) {
             s->depth--;
         } else if (s->depth == 0 && (c == ',' || c == ']')) {
-            if (c == ']')
-                s->state = SCAN_END;
-            if (!emit(s, start, p - 1, c == ']', fn, context))
+            close_element(s, c);
+            if (!emit(s, start, p - 1, c == ']', &feed))
                 return false;
             start = p;
         }

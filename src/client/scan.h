@@ -4,9 +4,10 @@
  *
  * Only the shape is looked at (strings, brackets, commas); whether an element is good JSON is the
  * receiver's question, so one bad element never spoils its neighbours. An element
- * that lies whole in one piece is handed over without a copy; one that spans pieces
- * is gathered in a buffer of at most SCAN_ELEMENT_MAX bytes. A longer one is passed over
- * and only its first SCAN_HEAD_BYTES are handed over. Memory does not grow with the length of the
+ * that lies whole in one piece is handed over without a copy, and if it is ordinary JSON (flat.h)
+ * together with its fields, since reading them is as quick as finding its end; one that spans
+ * pieces is gathered in a buffer of at most SCAN_ELEMENT_MAX bytes. A longer one is passed over and
+ * only its first SCAN_HEAD_BYTES are handed over. Memory does not grow with the length of the
  * array.
  *
  * `null` is an empty array: the original server says so (design section 2).
@@ -18,6 +19,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/flat.h"
 #include "common/text.h"
 
 /* A message of 1 MiB of quotes is `\u0026#34;` ten times as long on the wire. */
@@ -41,11 +43,13 @@ struct scan {
     unsigned depth;          /* open brackets inside the element */
     size_t matched;          /* letters of `null` seen */
     struct buf partial;      /* the element in work, as far as it came in earlier pieces */
+    struct flat flat;        /* of the element that `fn` gets */
 };
 
 /* An element without white space around it; empty when nothing stood between
- * two commas. Return false to stop scanning. The span is valid during the call. */
-typedef bool scan_fn(void *context, struct span element);
+ * two commas. `flat`: its fields, NULL: they were not read. Return false to stop scanning. Span and
+ * fields are valid during the call. */
+typedef bool scan_fn(void *context, struct span element, const struct flat *flat);
 
 void scan_init(struct scan *s);
 void scan_release(struct scan *s);

@@ -26,8 +26,10 @@ struct sending {
     struct drain drain;
     int64_t put[OUTBOX_GROUP_MAX]; /* the numbers of the lines that are put into it together */
     struct line line;
-    struct batch batch; /* lines that go together */
-    bool held_over;     /* `line` and these did not fit into it any more */
+    struct batch batch;   /* lines that go together */
+    struct batch waiting; /* those that go next, gathered while these are on their way */
+    bool held_over;       /* `line` and these did not fit into it any more */
+    bool line_travels;    /* `line` itself is on its way, so there can be no next one */
     struct span channel, sender;
     int64_t number;
     bool warned_replaced;
@@ -274,33 +276,57 @@ static struct batch_line line_in_work(const struct sending *g)
     return (struct batch_line){g->number, g->channel, g->sender, g->line.content};
 }
 
-/* The line in work, and as many as wait behind it and fit: nothing is waited for. */
-static void send_together(struct sending *g)
+/* As many lines as there are and fit: nothing is waited for. Also called while a batch is on its
+ * way, so that the next one is ready when it has arrived. */
+static void gather(void *context)
+{
+    struct sending *g = context;
+    if (g->line_travels || !courier_can_batch(&g->courier))
+        return;
+    while (g->held_over || take_line(g, AT_ONCE)) {
+        struct batch_line line = line_in_work(g);
+        g->held_over = !batch_add(&g->waiting, &line);
+        if (g->held_over)
+            return;
+    }
+}
+
+/* What was gathered, and what has come since. */
+static void send_waiting(struct sending *g)
+{
+    gather(g);
+    struct batch sent = g->batch;
+    g->batch = g->waiting;
+    g->waiting = sent;
+    batch_clear(&g->waiting);
+    send_batch(g);
+}
+
+static void send_line(struct sending *g)
 {
     struct batch_line line = line_in_work(g);
-    batch_clear(&g->batch);
-    if (!courier_can_batch(&g->courier) || !batch_add(&g->batch, &line)) {
+    if (courier_can_batch(&g->courier) && batch_add(&g->waiting, &line))
+        send_waiting(g);
+    else {
+        g->line_travels = true;
         send_now(g, &line, NULL);
-        return;
+        g->line_travels = false;
     }
-    while (take_line(g, AT_ONCE)) {
-        line = line_in_work(g);
-        g->held_over = !batch_add(&g->batch, &line);
-        if (g->held_over)
-            break;
-    }
-    send_batch(g);
 }
 
 static void take_next(struct sending *g)
 {
+    if (batch_count(&g->waiting) > 0) {
+        send_waiting(g);
+        return;
+    }
     int64_t again_at = g->s->options->outbox ? drain_again_at(&g->drain) : CLOCK_NEVER;
     bool taken = g->held_over || take_line(g, again_at);
     g->held_over = false;
     if (taken && g->s->options->outbox)
         send_durably(g);
     else if (taken)
-        send_together(g);
+        send_line(g);
     else if (!g->over && !g->ended)
         drain_run(&g->drain);
 }
@@ -312,8 +338,11 @@ static bool start(struct sending *g, struct session *s, struct tally *tally)
     courier_init(&g->courier, s, tally);
     line_init(&g->line);
     batch_init(&g->batch);
-    if (!s->options->outbox)
+    batch_init(&g->waiting);
+    if (!s->options->outbox) {
+        courier_while_waiting(&g->courier, gather, g);
         return true;
+    }
     if (outbox_open(&g->outbox, s->options->outbox, &e)) {
         log_error("%s", e.text);
         tally_add(tally, ERROR_LOCAL);
@@ -336,6 +365,7 @@ static void finish(struct sending *g)
         outbox_close(&g->outbox);
     }
     batch_release(&g->batch);
+    batch_release(&g->waiting);
     line_release(&g->line);
     courier_release(&g->courier);
     atomic_store(&s->failed, tally->local || tally->unknown || tally->unreachable);
@@ -344,13 +374,19 @@ static void finish(struct sending *g)
         http_wake(s->poll_http);
 }
 
+static bool has_more(const struct sending *g)
+{
+    return !g->ended || g->held_over || batch_count(&g->waiting) > 0;
+}
+
 void send_run(struct session *s, struct tally *tally)
 {
     struct sending g;
     bool good = start(&g, s, tally);
-    while (good && !g.over && (!g.ended || g.held_over) && !stop_signal())
+    while (good && !g.over && !stop_signal() && has_more(&g))
         take_next(&g);
-    tally->lines_unsent += input_count_rest(s->input) + g.held_over;
+    tally->lines_unsent +=
+        input_count_rest(s->input) + g.held_over + (int64_t)batch_count(&g.waiting);
     if (good && s->options->outbox)
         drain_finish(&g.drain, false);
     finish(&g);

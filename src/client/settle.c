@@ -17,7 +17,7 @@ bool settle_wait(struct http *h, int64_t moment, const _Atomic int64_t *give_up_
     return !settle_must_end(give_up_at);
 }
 
-enum settle_result settle(struct channel *c, const struct settle *s, struct message *ret_found,
+enum settle_result settle(struct channel *c, const struct settle *s, struct stored *ret_found,
                           struct error *e)
 {
     struct backoff backoff;
@@ -29,10 +29,9 @@ enum settle_result settle(struct channel *c, const struct settle *s, struct mess
     for (;;) {
         settle_wait(c->http, next, s->give_up_at);
         bool final = clock_left_ms(end) == 0;
-        *ret_found = (struct message){0};
         enum error_kind kind = channel_look(c, s->name, s->watermark, s->sender, s->content,
                                             SETTLE_GRACE_MS, ret_found, e);
-        if (ret_found->fields)
+        if (ret_found->last)
             return SETTLE_STORED;
         if (!kind && final)
             return SETTLE_MISSED;

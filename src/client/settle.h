@@ -30,7 +30,7 @@ struct settle {
 };
 
 enum settle_result {
-    SETTLE_STORED,  /* *ret_found is the message; the caller releases it */
+    SETTLE_STORED,  /* *ret_found is the message, as channel_look() found it */
     SETTLE_MISSED,  /* a whole look after the window found none */
     SETTLE_UNKNOWN, /* a signal came, or the server could not be looked at; *e says why */
 };
@@ -43,7 +43,7 @@ bool settle_must_end(const _Atomic int64_t *give_up_at);
 bool settle_wait(struct http *h, int64_t moment, const _Atomic int64_t *give_up_at);
 
 /* On entry *e says what happened to the try. A first look that finds nothing is warned about. */
-enum settle_result settle(struct channel *c, const struct settle *s, struct message *ret_found,
+enum settle_result settle(struct channel *c, const struct settle *s, struct stored *ret_found,
                           struct error *e);
 
 #endif

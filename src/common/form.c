@@ -42,47 +42,58 @@ static int hex_value(char c)
     return -1;
 }
 
+/* The byte that the escape at `at` stands for, -1: it is broken. */
+static int escaped_byte(struct span s, size_t at)
+{
+    int high = at + 2 < s.len ? hex_value(s.data[at + 1]) : -1;
+    int low = at + 2 < s.len ? hex_value(s.data[at + 2]) : -1;
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
 int form_add_decoded(struct buf *b, struct span s)
 {
-    size_t before = b->len;
+    size_t len = s.len;
+    for (const char *at = s.data; (at = memchr(at, '%', (size_t)(s.data + s.len - at))); at++) {
+        if (escaped_byte(s, (size_t)(at - s.data)) < 0)
+            return 0;
+        len -= 2;
+    }
+    if (buf_reserve(b, len))
+        return -1;
+    char *to = b->data + b->len;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.data[i];
         if (c == '+') {
             c = ' ';
         } else if (c == '%') {
-            int high = i + 2 < s.len ? hex_value(s.data[i + 1]) : -1;
-            int low = i + 2 < s.len ? hex_value(s.data[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                b->len = before;
-                return 0;
-            }
-            c = (char)(high << 4 | low);
+            c = (char)escaped_byte(s, i);
             i += 2;
         }
-        if (buf_add_char(b, c)) {
-            b->len = before;
-            return -1;
-        }
+        *to++ = c;
     }
+    b->len += len;
+    *to = '\0';
     return 1;
 }
 
 /* Does the encoded key say `key`? Keys are short, so a small buffer is enough. */
-static bool key_matches(struct span encoded, const char *key)
+static bool key_matches(struct span encoded, struct span key)
 {
-    size_t len = strlen(key);
-    if (encoded.len < len || encoded.len > 3 * len)
+    if (encoded.len < key.len || encoded.len > 3 * key.len)
         return false; /* without work: a body can be five million keys */
+    if (span_equal(encoded, key))
+        return true; /* decoding changes no letter */
     struct buf decoded;
-    buf_init(&decoded, 3 * len);
+    buf_init(&decoded, 3 * key.len);
     bool same = form_add_decoded(&decoded, encoded) == 1 &&
-                span_equal((struct span){decoded.data, decoded.len}, span_of(key));
+                span_equal((struct span){decoded.data, decoded.len}, key);
     buf_release(&decoded);
     return same;
 }
 
 int form_find(struct span encoded, const char *key, struct buf *b)
 {
+    struct span wanted = span_of(key);
     while (encoded.len) {
         const char *amp = memchr(encoded.data, '&', encoded.len);
         size_t len = amp ? (size_t)(amp - encoded.data) : encoded.len;
@@ -93,7 +104,7 @@ int form_find(struct span encoded, const char *key, struct buf *b)
             continue;
         const char *equals = memchr(pair.data, '=', len);
         struct span name = {pair.data, equals ? (size_t)(equals - pair.data) : len};
-        if (!key_matches(name, key))
+        if (!key_matches(name, wanted))
             continue;
         if (!equals)
             return 1;

@@ -21,7 +21,8 @@ int form_add_pair(struct buf *b, const char *key, struct span value);
  * nothing is appended. */
 int form_add_decoded(struct buf *b, struct span encoded);
 
-/* Looks for `key` in an encoded text; its decoded value (raw bytes) is appended to `b`.
+/* Looks for `key`, which has neither '+' nor '%', in an encoded text; its decoded value (raw bytes)
+ * is appended to `b`.
  * 1: found, 0: not there, -1: buffer full. */
 int form_find(struct span encoded, const char *key, struct buf *b);
 

@@ -5,13 +5,69 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/hash.h"
 #include "common/json_text.h"
 #include "common/number.h"
+#include "common/utc.h"
 
+#define KEEP_BYTES  65536
 #define PARSE_FLAGS (JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
+
+static void empty(struct message *m)
+{
+    struct buf text = m->text;
+    json_decref(m->fields);
+    m->fields = NULL;
+    m->flat = NULL;
+    m->id = 0;
+    m->json = m->sender = m->content = m->time = (struct span){"", 0};
+    text.max_bytes = SIZE_MAX / 2; /* no string is longer than its element */
+    buf_shrink(&text, KEEP_BYTES);
+    m->text = text;
+}
+
+static enum error_kind no_id(struct error *e)
+{
+    return error_set(e, ERROR_BAD_DATA, "no id above 0");
+}
+
+static enum error_kind no_text(struct error *e)
+{
+    return error_set(e, ERROR_BAD_DATA, "no text in sender or content");
+}
+
+/* --- from ordinary JSON ----------------------------------------------------------------------- */
+
+static const struct flat_field *find_string(const struct flat *f, const char *name)
+{
+    const struct flat_field *field = flat_find(f, name);
+    return field && field->type == FLAT_STRING ? field : NULL;
+}
+
+static enum error_kind take_flat(struct message *m, struct span element, const struct flat *f,
+                                 struct error *e)
+{
+    const struct flat_field *id = flat_find(f, "id"), *sender = find_string(f, "sender"),
+                            *content = find_string(f, "content"), *time = find_string(f, "time");
+    if (!id || id->type != FLAT_INTEGER || id->integer <= 0)
+        return no_id(e);
+    if (!sender || !content)
+        return no_text(e);
+    bool escaped = sender->escaped || content->escaped || (time && time->escaped);
+    if (escaped && buf_reserve(&m->text, element.len)) /* at once: the spans must stay */
+        return error_set(e, ERROR_LOCAL, "no memory for a message");
+    m->id = id->integer;
+    m->json = element;
+    m->flat = f;
+    m->sender = flat_text(&m->text, sender);
+    m->content = flat_text(&m->text, content);
+    if (time)
+        m->time = flat_text(&m->text, time);
+    return ERROR_NONE;
+}
+
+/* --- from any JSON ---------------------------------------------------------------------------- */
 
 static bool take_string(const json_t *fields, const char *name, struct span *ret)
 {
@@ -22,29 +78,29 @@ static bool take_string(const json_t *fields, const char *name, struct span *ret
     return true;
 }
 
-enum error_kind message_take(struct message *m, json_t *value, struct error *e)
+/* *m shares `value`. */
+static enum error_kind take_tree(struct message *m, struct span element, json_t *value,
+                                 struct error *e)
 {
-    struct message taken = {.fields = value};
     const json_t *id = json_object_get(value, "id");
-    *m = (struct message){0};
+    struct span sender, content;
     if (!json_is_object(value))
         return error_set(e, ERROR_BAD_DATA, "not a JSON object");
     if (!json_is_integer(id) || json_integer_value(id) <= 0)
-        return error_set(e, ERROR_BAD_DATA, "no id above 0");
-    if (!take_string(value, "sender", &taken.sender) ||
-        !take_string(value, "content", &taken.content))
-        return error_set(e, ERROR_BAD_DATA, "no text in sender or content");
-    taken.id = json_integer_value(id);
-    json_incref(value);
-    *m = taken;
+        return no_id(e);
+    if (!take_string(value, "sender", &sender) || !take_string(value, "content", &content))
+        return no_text(e);
+    m->id = json_integer_value(id);
+    m->json = element;
+    m->sender = sender;
+    m->content = content;
+    take_string(value, "time", &m->time);
+    m->fields = json_incref(value);
     return ERROR_NONE;
 }
 
-enum error_kind message_parse(struct message *m, struct span element, struct error *e)
+static enum error_kind parse_tree(struct message *m, struct span element, struct error *e)
 {
-    *m = (struct message){0};
-    if (element.len == 0)
-        return error_set(e, ERROR_BAD_DATA, "an empty or oversized element");
     size_t used;
     json_t *value;
     enum error_kind kind = json_text_parse(element, PARSE_FLAGS, &value, &used, e);
@@ -52,76 +108,31 @@ enum error_kind message_parse(struct message *m, struct span element, struct err
         return kind;
     /* Without its own end check Jansson tells where it stopped. */
     kind = used == element.len
-               ? message_take(m, value, e)
+               ? take_tree(m, element, value, e)
                : error_set(e, ERROR_BAD_DATA, "more than one value between two commas");
     json_decref(value);
     return kind;
 }
 
+enum error_kind message_parse(struct message *m, struct span element, const struct flat *flat,
+                              struct error *e)
+{
+    empty(m);
+    if (element.len == 0)
+        return error_set(e, ERROR_BAD_DATA, "an empty or oversized element");
+    if (!flat && flat_read(&m->own, element) == element.len)
+        flat = &m->own;
+    return flat ? take_flat(m, element, flat, e) : parse_tree(m, element, e);
+}
+
 void message_release(struct message *m)
 {
-    if (!m)
-        return;
     json_decref(m->fields);
+    buf_release(&m->text);
     *m = (struct message){0};
 }
 
-/* Days from 1970-01-01, by the civil calendar. */
-static int64_t days_from_date(int64_t year, int month, int day)
-{
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    int64_t y = year - 1;
-    int64_t days = y * 365 + y / 4 - y / 100 + y / 400 - 719162;
-    return days + before[month - 1] + (month > 2 && leap) + day - 1;
-}
-
-static bool read_offset(const char *text, int64_t *ret_seconds)
-{
-    int hours, minutes, used = 0;
-    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0) {
-        *ret_seconds = 0;
-        return true;
-    }
-    if ((text[0] != '+' && text[0] != '-') || strlen(text) != 6 ||
-        sscanf(text + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5 || hours > 23 ||
-        minutes > 59)
-        return false;
-    *ret_seconds = (text[0] == '-' ? -60 : 60) * ((int64_t)hours * 60 + minutes);
-    return true;
-}
-
-int message_time_utc(struct span time, char ret[32])
-{
-    char text[64];
-    if (time.len >= sizeof(text))
-        return -1;
-    memcpy(text, time.data, time.len);
-    text[time.len] = '\0';
-    int year, month, day, hour, minute, second, used = 0;
-    char t;
-    if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &year, &month, &day, &t, &hour, &minute, &second,
-               &used) != 7 ||
-        used != 19 || year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 ||
-        minute > 59 || second > 60 || hour < 0 || minute < 0 || second < 0)
-        return -1;
-    const char *rest = text + used;
-    if (*rest == '.')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    int64_t offset;
-    if (!read_offset(rest, &offset))
-        return -1;
-    int64_t moment = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
-    time_t utc = (time_t)(moment - offset);
-    struct tm parts;
-    if (!gmtime_r(&utc, &parts) || parts.tm_year < 1 - 1900 || parts.tm_year > 9999 - 1900)
-        return -1;
-    /* not strftime: its %Y does not pad, and year 1 is Go's zero time */
-    snprintf(ret, 32, "%04d-%02d-%02dT%02d:%02d:%02dZ", (parts.tm_year + 1900) % 10000,
-             (parts.tm_mon + 1) % 100, parts.tm_mday % 100, parts.tm_hour % 100, parts.tm_min % 100,
-             parts.tm_sec % 100);
-    return 0;
-}
+/* --- to a line -------------------------------------------------------------------------------- */
 
 /* A real number with as few digits as keep its value. */
 static int add_real(double value, struct buf *b)
@@ -190,90 +201,106 @@ static int add_value(const json_t *value, struct buf *b)
     return -1;
 }
 
-static int add_unescaped_json(struct span escaped, struct buf *b)
+static int add_string(const char *name, struct span text, struct buf *b)
 {
-    if (!memchr(escaped.data, '&', escaped.len))
-        return text_add_json(b, escaped);
-    struct buf plain;
-    buf_init(&plain, escaped.len);
-    int r = text_add_html_unescaped(&plain, escaped);
+    char utc[UTC_LEN + 1];
+    if (strcmp(name, "time") == 0 && utc_from_rfc3339(text, utc) == 0)
+        return text_add_json(b, (struct span){utc, UTC_LEN});
+    if (strcmp(name, "content") == 0 || strcmp(name, "sender") == 0 || strcmp(name, "channel") == 0)
+        return text_add_json_html_unescaped(b, text);
+    return text_add_json(b, text);
+}
+
+static int add_tree(const json_t *fields, struct buf *b)
+{
+    const char *name;
+    json_t *value;
+    bool first = true;
+    json_object_foreach((json_t *)(uintptr_t)fields, name, value)
+    {
+        struct span text = {json_string_value(value), json_string_length(value)};
+        if (buf_add_char(b, first ? '{' : ',') || text_add_json(b, span_of(name)) ||
+            buf_add_char(b, ':') ||
+            (json_is_string(value) ? add_string(name, text, b) : add_value(value, b)))
+            return -1;
+        first = false;
+    }
+    return buf_add_str(b, "}\n");
+}
+
+static bool is_named(const struct flat_field *field, const char *name)
+{
+    return span_equal(field->name, span_of(name));
+}
+
+static int add_flat_string(const struct message *m, const struct flat_field *field, struct buf *b)
+{
+    if (is_named(field, "time"))
+        return add_string("time", m->time, b);
+    if (is_named(field, "content"))
+        return add_string("content", m->content, b);
+    if (is_named(field, "sender"))
+        return add_string("sender", m->sender, b);
+    struct buf text;
+    buf_init(&text, field->raw.len);
+    int r = flat_add_text(&text, field);
     if (!r)
-        r = text_add_json(b, (struct span){plain.data, plain.len});
-    buf_release(&plain);
+        r = add_string(is_named(field, "channel") ? "channel" : "",
+                       (struct span){text.data, text.len}, b);
+    buf_release(&text);
     return r;
 }
 
-static int add_field(const char *name, const json_t *value, struct buf *b)
+static int add_flat(const struct message *m, struct buf *b)
 {
-    if (!json_is_string(value))
-        return add_value(value, b);
-    struct span text = {json_string_value(value), json_string_length(value)};
-    char utc[32];
-    if (strcmp(name, "time") == 0 && message_time_utc(text, utc) == 0)
-        return text_add_json(b, span_of(utc));
-    if (strcmp(name, "content") == 0 || strcmp(name, "sender") == 0 || strcmp(name, "channel") == 0)
-        return add_unescaped_json(text, b);
-    return text_add_json(b, text);
+    for (size_t i = 0; i < m->flat->count; i++) {
+        const struct flat_field *field = &m->flat->fields[i];
+        if (buf_add_char(b, i == 0 ? '{' : ',') || text_add_json(b, field->name) ||
+            buf_add_char(b, ':') ||
+            (field->type == FLAT_STRING ? add_flat_string(m, field, b)
+                                        : buf_add(b, field->raw.data, field->raw.len)))
+            return -1;
+    }
+    return buf_add_str(b, "}\n");
+}
+
+/* Is the JSON line just what was received? Of most messages it is. */
+static bool is_line(const struct message *m)
+{
+    return m->flat && m->flat->plain && utc_is_canonical(m->time) &&
+           !memchr(m->json.data, '&', m->json.len);
 }
 
 int message_add_json(const struct message *m, struct buf *b)
 {
-    const char *name;
-    json_t *value;
     size_t before = b->len;
-    bool first = true;
-    json_object_foreach(m->fields, name, value)
-    {
-        if (buf_add_char(b, first ? '{' : ',') || text_add_json(b, span_of(name)) ||
-            buf_add_char(b, ':') || add_field(name, value, b))
-            goto fail;
-        first = false;
-    }
-    if (buf_add_str(b, "}\n") == 0)
-        return 0;
-fail:
-    b->len = before; /* never half a line */
-    return -1;
-}
-
-static int add_unescaped_visible(struct span escaped, struct buf *b)
-{
-    struct buf plain;
-    buf_init(&plain, escaped.len);
-    int r = text_add_html_unescaped(&plain, escaped);
-    if (!r)
-        r = text_add_visible(b, (struct span){plain.data, plain.len});
-    buf_release(&plain);
+    int r;
+    if (is_line(m))
+        r = buf_add(b, m->json.data, m->json.len) || buf_add_char(b, '\n') ? -1 : 0;
+    else
+        r = m->flat ? add_flat(m, b) : add_tree(m->fields, b);
+    if (r)
+        b->len = before; /* never half a line */
     return r;
 }
 
 int message_add_text(const struct message *m, struct buf *b)
 {
     size_t before = b->len;
-    if (add_unescaped_visible(m->sender, b) || buf_add_str(b, ": ") ||
-        add_unescaped_visible(m->content, b) || buf_add_char(b, '\n')) {
+    if (text_add_visible_html_unescaped(b, m->sender) || buf_add_str(b, ": ") ||
+        text_add_visible_html_unescaped(b, m->content) || buf_add_char(b, '\n')) {
         b->len = before;
         return -1;
     }
     return 0;
 }
 
-struct message message_share(const struct message *m)
-{
-    struct message shared = *m;
-    json_incref(shared.fields);
-    return shared;
-}
-
 struct message_mark message_mark_of(const struct message *m)
 {
-    char id[24], utc[32];
-    const json_t *value = json_object_get(m->fields, "time");
-    struct span time = {"", 0};
-    if (json_is_string(value))
-        time = (struct span){json_string_value(value), json_string_length(value)};
-    if (message_time_utc(time, utc) == 0)
-        time = span_of(utc);
+    char id[24], utc[UTC_LEN + 1];
+    struct span time = m->time;
+    if (utc_from_rfc3339(time, utc) == 0)
+        time = (struct span){utc, UTC_LEN};
     snprintf(id, sizeof(id), "%" PRId64, m->id);
     uint64_t h = hash_add_field(HASH_START, span_of(id));
     h = hash_add_field(h, m->sender);

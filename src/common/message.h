@@ -4,7 +4,8 @@
  *
  * {"id":int64,"channel":str,"sender":str,"content":str,"time":RFC 3339} (design section 2).
  * `id` (above 0), `sender` and `content` must be there; other fields are kept as they
- * come. A struct message belongs to one thread (it holds a json_t).
+ * come. What is ordinary JSON (flat.h), and so nearly all, is used where it lies; for the rest
+ * there is Jansson's tree. A struct message belongs to one thread.
  */
 #ifndef CHANCAT_MESSAGE_H
 #define CHANCAT_MESSAGE_H
@@ -15,6 +16,7 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/flat.h"
 #include "common/text.h"
 
 /* What a message we send may be at most; the original takes bodies of 10 MB. */
@@ -22,10 +24,17 @@
 /* A channel's or sender's name: so that a message fits into what we take of a reply, escaped. */
 #define MESSAGE_NAME_MAX 65536u
 
+/* All zero: empty. */
 struct message {
-    json_t *fields; /* owned */
-    int64_t id;
-    struct span sender, content; /* as received: HTML-escaped; point into `fields` */
+    int64_t id;       /* 0: empty */
+    struct span json; /* what it was read from; not owned, and must stay as long as the message */
+    struct span sender, content; /* as received: HTML-escaped */
+    struct span time;            /* as received; empty: it has no such text */
+    /* message.c's: */
+    const struct flat *flat; /* the fields of ordinary JSON, else NULL; `own`, or not owned */
+    struct flat own;
+    struct buf text; /* owned: strings with escapes, undone */
+    json_t *fields;  /* owned: of JSON that is not ordinary, else NULL */
 };
 
 /* A message as it is remembered: enough to tell whether a server still has the same one. */
@@ -34,19 +43,15 @@ struct message_mark {
     uint64_t fingerprint; /* 0: only the id is known */
 };
 
-/* Parses one element. Duplicate names, numbers above int64, lone surrogates and anything behind
- * the object are errors; U+0000 is fine. ERROR_BAD_DATA or, when memory ran out, ERROR_LOCAL, with
- * *m empty. */
-enum error_kind message_parse(struct message *m, struct span element, struct error *e);
+/* Parses one element into *m, which is empty or holds another message, whose memory is used again.
+ * `flat`: what flat_read() made of it, must stay like the element; NULL: it was not tried.
+ * Duplicate names, numbers above int64, lone surrogates and anything behind the object are errors;
+ * U+0000 is fine. ERROR_BAD_DATA or, when memory ran out, ERROR_LOCAL, with *m empty. */
+enum error_kind message_parse(struct message *m, struct span element, const struct flat *flat,
+                              struct error *e);
 
-/* The same from a value that is parsed already; *m shares it. ERROR_BAD_DATA. */
-enum error_kind message_take(struct message *m, json_t *value, struct error *e);
-
-/* Frees what message_parse made; empty and NULL are fine. */
+/* Frees what message_parse made, and empties it. */
 void message_release(struct message *m);
-
-/* One more owner of the same message, to be released, too. By the same thread. */
-struct message message_share(const struct message *m);
 
 /* Over id, sender, content and time (as UTC, so that its form does not matter); unknown fields
  * do not count. Never 0. */
@@ -67,8 +72,5 @@ bool message_is_ours(const struct message *m, struct span sender, struct span co
 /* What is left of an element that cannot be parsed: its id, if it starts with
  * {"id":NUMBER as every server so far writes it; else 0. */
 int64_t message_guess_id(struct span element);
-
-/* Rewrites an RFC 3339 time as UTC, whole seconds, Z, into ret (at least 32 bytes). -1: not one. */
-int message_time_utc(struct span time, char ret[32]);
 
 #endif

@@ -214,33 +214,27 @@ bool text_is_html_escaped(struct span escaped, struct span text)
     return escaped.len == 0;
 }
 
-int text_add_html_unescaped(struct buf *b, struct span text)
+/* What text starts with: a run without `&`, or what an escape, or else a lone `&`, stands for.
+ * Takes it off. */
+static struct span next_unescaped(struct span *text)
 {
-    while (text.len) {
-        const char *amp = memchr(text.data, '&', text.len);
-        size_t plain = amp ? (size_t)(amp - text.data) : text.len;
-        if (buf_add(b, text.data, plain))
-            return -1;
-        text.data += plain;
-        text.len -= plain;
-        if (text.len == 0)
-            break;
-        size_t used = 1;
-        char c = '&';
+    const char *amp = memchr(text->data, '&', text->len);
+    struct span run = {text->data, amp ? (size_t)(amp - text->data) : text->len};
+    size_t used = run.len;
+    if (run.len == 0) {
+        run.len = used = 1;
         for (size_t k = 0; k < HTML_ESCAPES; k++) {
             size_t n = strlen(html_escapes[k].escaped);
-            if (text.len >= n && memcmp(text.data, html_escapes[k].escaped, n) == 0) {
-                c = html_escapes[k].plain;
+            if (text->len >= n && memcmp(text->data, html_escapes[k].escaped, n) == 0) {
+                run.data = &html_escapes[k].plain;
                 used = n;
                 break;
             }
         }
-        if (buf_add_char(b, c))
-            return -1;
-        text.data += used;
-        text.len -= used;
     }
-    return 0;
+    text->data += used;
+    text->len -= used;
+    return run;
 }
 
 bool text_is_unsafe(uint32_t c)
@@ -269,8 +263,13 @@ static int add_unsafe(struct buf *b, uint32_t c)
 
 int text_add_visible(struct buf *b, struct span text)
 {
-    size_t i = 0;
-    while (i < text.len) {
+    for (size_t i = 0; i < text.len;) {
+        size_t plain = text_plain_prefix(text.data + i, text.len - i);
+        if (buf_add(b, text.data + i, plain))
+            return -1;
+        i += plain;
+        if (i == text.len)
+            break;
         uint32_t c;
         size_t n = text_decode(text.data + i, text.len - i, &c);
         int r;
@@ -287,10 +286,18 @@ int text_add_visible(struct buf *b, struct span text)
     return 0;
 }
 
-int text_add_json(struct buf *b, struct span text)
+int text_add_visible_html_unescaped(struct buf *b, struct span text)
 {
-    if (buf_reserve(b, text.len + 2) || buf_add_char(b, '"'))
-        return -1;
+    while (text.len) {
+        if (text_add_visible(b, next_unescaped(&text)))
+            return -1;
+    }
+    return 0;
+}
+
+/* What stands between the quotes of a JSON string. */
+static int add_json_run(struct buf *b, struct span text)
+{
     size_t start = 0, i = 0;
     for (;;) {
         i += text_plain_prefix(text.data + i, text.len - i);
@@ -312,5 +319,24 @@ int text_add_json(struct buf *b, struct span text)
         i += n;
         start = i;
     }
-    return buf_add(b, text.data + start, text.len - start) || buf_add_char(b, '"') ? -1 : 0;
+    return buf_add(b, text.data + start, text.len - start);
+}
+
+int text_add_json(struct buf *b, struct span text)
+{
+    return buf_reserve(b, text.len + 2) || buf_add_char(b, '"') || add_json_run(b, text) ||
+                   buf_add_char(b, '"')
+               ? -1
+               : 0;
+}
+
+int text_add_json_html_unescaped(struct buf *b, struct span text)
+{
+    if (buf_reserve(b, text.len + 2) || buf_add_char(b, '"'))
+        return -1;
+    while (text.len) {
+        if (add_json_run(b, next_unescaped(&text)))
+            return -1;
+    }
+    return buf_add_char(b, '"');
 }

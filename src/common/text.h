@@ -48,9 +48,6 @@ int text_add_sanitized(struct buf *b, struct span text, bool replace_nul, bool *
 /* The part of valid UTF-8 text without Unicode white space at both ends (Go's TrimSpace). */
 struct span text_trim(struct span text);
 
-/* Undoes the five HTML escapes of the server once. 0, or -1 (buffer full). */
-int text_add_html_unescaped(struct buf *b, struct span text);
-
 /* Is `escaped` what the server makes of `text`? Needs no memory. */
 bool text_is_html_escaped(struct span escaped, struct span text);
 
@@ -65,8 +62,14 @@ bool text_is_unsafe(uint32_t codepoint);
  * U+FFFD. The result is one line of printable UTF-8. 0, or -1 (buffer full). */
 int text_add_visible(struct buf *b, struct span text);
 
+/* The same with the server's five HTML escapes undone first, once. */
+int text_add_visible_html_unescaped(struct buf *b, struct span text);
+
 /* Appends a JSON string with its quotes; unsafe characters as \n \r \t \b \f or \uXXXX,
  * the rest as UTF-8. `text` must be valid UTF-8 (else -1). */
 int text_add_json(struct buf *b, struct span text);
+
+/* The same with the server's five HTML escapes undone first, once. */
+int text_add_json_html_unescaped(struct buf *b, struct span text);
 
 #endif

@@ -7,6 +7,7 @@
 #include "common/form.h"
 #include "common/log.h"
 #include "common/number.h"
+#include "server/prefer.h"
 #include "server/render.h"
 
 #define BATCH_PATH    "/batch"
@@ -34,6 +35,8 @@ static const char page[] =
     "          characters): a repeat within 7 days stores nothing and gets the same reply\n"
     "  batch   POST /batch             application/x-ndjson: up to 1,000 lines, 1 MiB, each\n"
     "          {\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\"}; stores all or none\n"
+    "  minimal POST /batch with the header Prefer: return=minimal: the reply is\n"
+    "          {\"first\":ID,\"last\":ID,\"count\":N}, and the ids have no gaps\n"
     "Chancat-Last-Id: N in a reply to /get or /past: the newest id of the channel (0: none)\n"
     "\n"
     "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
@@ -235,6 +238,7 @@ static enum api_next begin_batch(struct api_call *call, const struct api_request
     default:
         return fail_memory(call);
     }
+    call->minimal = prefer_minimal(request->prefer);
     call->append.messages = call->batch.messages;
     call->append.count = call->batch.count;
     return begin_key(call, request) ? API_STORE : API_READY;
@@ -256,7 +260,10 @@ void api_stored(struct api_call *call, enum error_kind kind)
     r->status = 200;
     r->content_type = API_JSON;
     r->replayed = call->append.replayed;
-    if (call->batch.count) /* no memory: an empty reply, outcome unknown */
+    r->minimal = call->minimal;
+    if (call->minimal) /* no memory: an empty reply, outcome unknown; so below */
+        render_ids(&r->body, call->batch.messages, call->batch.count);
+    else if (call->batch.count)
         render_messages(&r->body, call->batch.messages, call->batch.count);
     else
         render_message(&r->body, &call->message);
@@ -397,7 +404,7 @@ static enum error_kind fill(struct api_call *call, struct error *e)
     struct filling f = {.call = call};
     struct api_response *r = &call->response;
     size_t target = API_FILL_BYTES;
-    enum error_kind kind = call->left > 0
+    enum error_kind kind = call->left > 0 && call->after < call->upto
                                ? store_read(call->api->store, span_of_buf(&call->channel),
                                             call->after, call->upto, call->left, add_row, &f, e)
                                : ERROR_NONE;
@@ -422,6 +429,23 @@ static void finish_reading(struct api_call *call, int64_t last)
     }
 }
 
+/* All of a short reply, which others may have read just before. */
+static enum error_kind read_first_piece(struct api_call *call, struct error *e)
+{
+    struct api_response *r = &call->response;
+    const struct latest_question question = {span_of_buf(&call->channel), call->after, call->upto,
+                                             call->left};
+    bool rows = call->after < call->upto;
+    if (rows && latest_find(call->api->latest, &question, &r->body))
+        return ERROR_NONE;
+    if (buf_add_char(&r->body, '['))
+        return error_set(e, ERROR_LOCAL, "no memory for a reply");
+    enum error_kind kind = fill(call, e);
+    if (!kind && rows && !r->more)
+        latest_keep(call->api->latest, &question, span_of_buf(&r->body));
+    return kind;
+}
+
 void api_read(struct api_call *call)
 {
     struct api_response *r = &call->response;
@@ -433,10 +457,8 @@ void api_read(struct api_call *call)
         call->upto = last;
     r->status = 200;
     r->content_type = API_JSON;
-    if (!kind && buf_add_char(&r->body, '['))
-        kind = error_set(&e, ERROR_LOCAL, "no memory for a reply");
     if (!kind)
-        kind = fill(call, &e);
+        kind = read_first_piece(call, &e);
     if (kind)
         fail_store(call, &e);
     else

@@ -23,20 +23,22 @@
 #include "common/text.h"
 #include "server/batch.h"
 #include "server/keys.h"
+#include "server/latest.h"
 #include "server/store.h"
 
 #define API_BODY_MAX   10000000u /* bytes of any request's body; see api_body_limit() */
 #define API_WAIT_MAX_S 25
 #define API_LIMIT_MAX  1000
-#define API_FEATURES   "wait, limit, keys, batch" /* Chancat-Features, if not api.plain */
+#define API_FEATURES   "wait, limit, keys, batch, minimal" /* Chancat-Features, if not api.plain */
 #define API_FILL_BYTES 65536u /* a piece of a long reply is not much longer than this */
 #define API_JSON       "application/json"
 
 struct api {
     struct store *store;
-    struct keys *keys; /* of POSTs in work */
-    struct span token; /* empty: none is asked for */
-    bool plain;        /* no extras, and null for no message: as the original server */
+    struct keys *keys;     /* of POSTs in work */
+    struct latest *latest; /* of readings */
+    struct span token;     /* empty: none is asked for */
+    bool plain;            /* no extras, and null for no message: as the original server */
 };
 
 struct api_request {
@@ -45,6 +47,7 @@ struct api_request {
     const char *content_type;      /* NULL: none */
     const char *authorization;     /* NULL: none */
     const char *idempotency_key;   /* NULL: none; white space around it is none of it */
+    const char *prefer;            /* NULL: none */
 };
 
 struct api_response {
@@ -54,6 +57,7 @@ struct api_response {
     bool more;         /* api_fill() brings the rest */
     bool authenticate; /* send WWW-Authenticate */
     bool replayed;     /* send Idempotency-Replayed */
+    bool minimal;      /* send Preference-Applied */
     int retry_after_s; /* 0: not sent */
     int64_t last_id;   /* send Chancat-Last-Id; -1: do not */
 };
@@ -66,6 +70,7 @@ struct api_call {
     struct buf channel, sender, content; /* decoded parameters */
     struct store_message message;        /* of `append`; its spans point into those three */
     struct batch batch;                  /* or these; empty if it is no batch */
+    bool minimal;                        /* of a batch: the reply names the ids only */
     struct store_append append;
     struct keys_entry key;     /* held until the append has ended */
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/flat.h"
+
 /* Numbers in fields that nobody looks at may have any size. */
 #define LOAD_FLAGS (JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL)
 
@@ -109,9 +111,36 @@ static enum error_kind take_field(struct batch *b, const json_t *object, const c
     return ERROR_NONE;
 }
 
+/* The same three from an ordinary object, without a tree. False: nothing is changed, load() and
+ * take_field() shall see to it, and say what is wrong if anything is. */
+static bool add_ordinary(struct batch *b, struct span line)
+{
+    static const char *const names[] = {"channel", "sender", "content"};
+    struct store_message *m = &b->messages[b->count];
+    struct span *fields[] = {&m->channel, &m->sender, &m->content};
+    struct flat object;
+    size_t before = b->text.len, used = flat_read(&object, line);
+    bool good = used > 0 && used == without_end(line).len;
+    for (size_t i = 0; good && i < sizeof(fields) / sizeof(fields[0]); i++) {
+        const struct flat_field *field = flat_find(&object, names[i]);
+        size_t at = b->text.len;
+        good = field && field->type == FLAT_STRING && flat_add_text(&b->text, field) == 0;
+        if (good)
+            *fields[i] = text_trim((struct span){b->text.data + at, b->text.len - at});
+        good = good && fields[i]->len > 0;
+    }
+    if (good)
+        b->count++;
+    else
+        b->text.len = before;
+    return good;
+}
+
 static enum error_kind add_line(struct batch *b, struct span line, struct buf *scratch,
                                 struct error *e)
 {
+    if (add_ordinary(b, line))
+        return ERROR_NONE;
     json_t *object = NULL;
     struct store_message *m = &b->messages[b->count];
     size_t number = ++b->count;

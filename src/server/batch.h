@@ -13,6 +13,9 @@
  * 3 MiB, and a struct store_message for each line. While a line is read its JSON tree is there,
  * too, at most about 100 bytes for each byte of that line, and gone before the next line is read.
  *
+ * A line that is an ordinary object (flat.h) is read without a tree; Jansson reads what is not, and
+ * says what is wrong with it. The results are the same.
+ *
  * A batch belongs to one thread at a time. Jansson is used by no other part of the server.
  */
 #ifndef CHANCATD_BATCH_H

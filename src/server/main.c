@@ -107,12 +107,15 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         .hurry_fd = stop_now_fd(),
     };
     struct keys keys;
+    struct latest latest;
     struct api api = {
         .keys = &keys,
+        .latest = &latest,
         .token = {o->token.data, o->token.len},
         .plain = o->plain,
     };
     keys_init(&keys);
+    latest_init(&latest);
     raise_descriptor_limit(o->max_connections);
     enum error_kind kind = listen_open(&listener, o->listen, e);
     if (!kind)
@@ -131,6 +134,7 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         routes_stop(routes);
     store_close(api.store);
     routes_free(routes);
+    latest_destroy(&latest);
     keys_destroy(&keys);
     return kind;
 }

@@ -36,7 +36,9 @@ static size_t put_escaped(char *to, unsigned char c)
 
 static bool is_plain(unsigned char c)
 {
-    return c >= 0x20 && c != '&' && c != '<' && c != '>' && c != '"' && c != '\'' && c != '\\';
+    const uint64_t special = 0xffffffff | UINT64_C(1) << '"' | UINT64_C(1) << '&' |
+                             UINT64_C(1) << '\'' | UINT64_C(1) << '<' | UINT64_C(1) << '>';
+    return c < 64 ? !(special >> c & 1) : c != '\\';
 }
 
 static int add_text(struct buf *b, struct span text)
@@ -61,22 +63,51 @@ static int add_text(struct buf *b, struct span text)
     return 0;
 }
 
-static int add_member(struct buf *b, const char *name, struct span text)
+/* Decimal, without printf. */
+static int add_number(struct buf *b, int64_t number)
 {
-    return buf_addf(b, ",\"%s\":\"", name) || add_text(b, text) || buf_add_char(b, '"') ? -1 : 0;
+    char digits[20], *at = digits + sizeof(digits);
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        *--at = '-';
+    return buf_add(b, at, (size_t)(digits + sizeof(digits) - at));
 }
+
+/* Messages that stand together were mostly stored in the same second, so it is kept as text. */
+static int add_time(struct buf *b, int64_t time_s)
+{
+    static _Thread_local struct {
+        int64_t time_s;
+        size_t len; /* 0: none is kept */
+        char text[32];
+    } kept;
+    if (kept.len == 0 || kept.time_s != time_s) {
+        time_t moment = (time_t)time_s;
+        struct tm parts;
+        kept.len = 0;
+        if (gmtime_r(&moment, &parts))
+            kept.len = strftime(kept.text, sizeof(kept.text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+        if (kept.len == 0)
+            return -1;
+        kept.time_s = time_s;
+    }
+    return buf_add(b, kept.text, kept.len);
+}
+
+#define ADD_LITERAL(b, text) buf_add(b, text, sizeof(text) - 1)
 
 int render_message(struct buf *b, const struct store_message *m)
 {
     size_t before = b->len;
-    char utc[32];
-    time_t moment = (time_t)m->time_s;
-    struct tm parts;
-    if (!gmtime_r(&moment, &parts) || strftime(utc, sizeof(utc), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-        return -1;
-    if (buf_addf(b, "{\"id\":%" PRId64, m->id) == 0 && add_member(b, "channel", m->channel) == 0 &&
-        add_member(b, "sender", m->sender) == 0 && add_member(b, "content", m->content) == 0 &&
-        buf_addf(b, ",\"time\":\"%s\"}", utc) == 0)
+    if (ADD_LITERAL(b, "{\"id\":") == 0 && add_number(b, m->id) == 0 &&
+        ADD_LITERAL(b, ",\"channel\":\"") == 0 && add_text(b, m->channel) == 0 &&
+        ADD_LITERAL(b, "\",\"sender\":\"") == 0 && add_text(b, m->sender) == 0 &&
+        ADD_LITERAL(b, "\",\"content\":\"") == 0 && add_text(b, m->content) == 0 &&
+        ADD_LITERAL(b, "\",\"time\":\"") == 0 && add_time(b, m->time_s) == 0 &&
+        ADD_LITERAL(b, "\"}") == 0)
         return 0;
     b->len = before;
     return -1;
@@ -92,6 +123,12 @@ int render_messages(struct buf *b, const struct store_message *messages, size_t 
         return 0;
     b->len = before;
     return -1;
+}
+
+int render_ids(struct buf *b, const struct store_message *messages, size_t count)
+{
+    return buf_addf(b, "{\"first\":%" PRId64 ",\"last\":%" PRId64 ",\"count\":%zu}", messages[0].id,
+                    messages[count - 1].id, count);
 }
 
 int render_error(struct buf *b, const char *text)

@@ -18,6 +18,10 @@ int render_message(struct buf *b, const struct store_message *m);
 /* Appends [message,message]. 0, or -1 with nothing changed. */
 int render_messages(struct buf *b, const struct store_message *messages, size_t count);
 
+/* Appends {"first":ID,"last":ID,"count":N} of messages that have their ids. 0, or -1 with nothing
+ * changed. */
+int render_ids(struct buf *b, const struct store_message *messages, size_t count);
+
 /* Appends {"error":"…"}. 0, or -1. */
 int render_error(struct buf *b, const char *text);
 

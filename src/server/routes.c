@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
+#include "server/prefer.h"
 #include "server/until.h"
 #include "server/waiters.h"
 
@@ -206,6 +207,8 @@ static void add_headers(const struct request *q, struct MHD_Response *reply)
         add_number_header(reply, "Chancat-Last-Id", response->last_id);
     if (response->replayed)
         MHD_add_response_header(reply, "Idempotency-Replayed", "true");
+    if (response->minimal)
+        MHD_add_response_header(reply, MHD_HTTP_HEADER_PREFERENCE_APPLIED, PREFER_MINIMAL);
     if (response->authenticate)
         MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response->retry_after_s)
@@ -327,6 +330,7 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
         .idempotency_key = header(q, "Idempotency-Key"),
+        .prefer = header(q, MHD_HTTP_HEADER_PREFER),
     };
 }
 

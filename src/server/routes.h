@@ -16,7 +16,7 @@
 #include "server/api.h"
 #include "server/listen.h"
 
-#define ROUTES_HEADER_BYTES 32768      /* request line and headers; more is 431 or 414 */
+#define ROUTES_HEADER_BYTES 16384      /* request line and headers; more is 431 or 414 */
 #define ROUTES_BODIES_MAX   268435456u /* bytes of all requests in work; more is 429 */
 #define ROUTES_DISCARD_MAX  67108864u  /* of an unwanted body, read before the answer */
 #define ROUTES_REPLY_S      300        /* a client that does not take its reply */

@@ -15,8 +15,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/newest.h"
 #include "server/store.h"
 #include "server/store_keys.h"
+#include "server/store_rows.h"
 
 #define BUSY_MS   5000 /* another process holds the database, such as a backup */
 #define CACHE_KIB "-8000"
@@ -31,13 +33,12 @@ static const char *const schema[] = {
 };
 #define SCHEMA_VERSION ((int)(sizeof(schema) / sizeof(schema[0])))
 
-enum statement { BEGIN, COMMIT, ROLLBACK, INSERT, LAST, START, READ, STATEMENTS };
+enum statement { BEGIN, COMMIT, ROLLBACK, LAST, START, READ, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
-    [INSERT] = "INSERT INTO message (channel, sender, content, time) VALUES (?1, ?2, ?3, ?4)",
     [LAST] = "SELECT coalesce(max(id), 0) FROM message WHERE channel = ?1",
     [START] = "SELECT id FROM message WHERE channel = ?1 AND id < ?2 "
               "ORDER BY id DESC LIMIT 1 OFFSET ?3",
@@ -51,8 +52,10 @@ struct store {
     sqlite3 *read_db;
     sqlite3_stmt *statements[STATEMENTS];
     struct store_keys keys;
+    struct store_rows rows;
     bool shared; /* read_db == write_db */
     pthread_mutex_t read_lock;
+    struct newest newest;
     store_listener_fn *listener;
     void *listener_context;
     pthread_t writer;
@@ -165,8 +168,9 @@ static enum error_kind prepare(struct store *s, struct error *e)
                                &s->statements[i], NULL) != SQLITE_OK)
             return failed(db, "database", e);
     }
-    return store_keys_prepare(&s->keys, s->write_db) ? ERROR_NONE
-                                                     : failed(s->write_db, "database", e);
+    return store_keys_prepare(&s->keys, s->write_db) && store_rows_prepare(&s->rows, s->write_db)
+               ? ERROR_NONE
+               : failed(s->write_db, "database", e);
 }
 
 static enum error_kind open_database(struct store *s, const char *where, struct error *e)
@@ -201,28 +205,6 @@ static void bind_text(sqlite3_stmt *statement, int at, struct span text)
                         SQLITE_UTF8);
 }
 
-static bool insert(struct store *s, struct store_message *m)
-{
-    sqlite3_stmt *statement = s->statements[INSERT];
-    bind_text(statement, 1, m->channel);
-    bind_text(statement, 2, m->sender);
-    bind_text(statement, 3, m->content);
-    sqlite3_bind_int64(statement, 4, m->time_s);
-    bool good = step(s, INSERT);
-    m->id = sqlite3_last_insert_rowid(s->write_db);
-    return good;
-}
-
-static bool insert_all(struct store *s, struct store_append *a, int64_t now_s)
-{
-    for (size_t i = 0; i < a->count; i++) {
-        a->messages[i].time_s = now_s;
-        if (!insert(s, &a->messages[i]))
-            return false;
-    }
-    return a->key.len == 0 || store_keys_add(&s->keys, a);
-}
-
 /* Inside the transaction. False: the database failed. */
 static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
 {
@@ -241,12 +223,38 @@ static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
             return false;
         }
     }
-    return insert_all(s, a, now_s);
+    return store_rows_add(&s->rows, a, now_s) && (a->key.len == 0 || store_keys_add(&s->keys, a));
 }
 
 static bool is_late(const struct store_append *a)
 {
     return clock_left_ms(a->late_at) == 0;
+}
+
+typedef void news_fn(struct store *s, struct span channel, int64_t id);
+
+/* What the listener is to hear of a group. */
+static void each_news(struct store *s, const struct store_append *group, news_fn *news)
+{
+    for (const struct store_append *a = group; a; a = a->next) {
+        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++) {
+            const struct store_message *m = &a->messages[i];
+            if (i + 1 == a->count || !span_equal(m->channel, m[1].channel))
+                news(s, m->channel, m->id);
+        }
+    }
+}
+
+static void forget(struct store *s, struct span channel, int64_t id)
+{
+    (void)id;
+    newest_forget(&s->newest, channel);
+}
+
+static void tell(struct store *s, struct span channel, int64_t id)
+{
+    newest_put(&s->newest, channel, id);
+    s->listener(s->listener_context, channel, id);
 }
 
 /* All of the group in one transaction, or none of it. */
@@ -256,13 +264,17 @@ static bool commit_group(struct store *s, struct store_append *group)
     while (youngest->next)
         youngest = youngest->next;
     sqlite3_busy_timeout(s->write_db, clock_left_ms(youngest->late_at));
-    bool good = step(s, BEGIN);
+    bool good = step(s, BEGIN) && store_rows_begin(&s->rows);
     int64_t now_s = (int64_t)time(NULL);
     for (struct store_append *a = group; good && a; a = a->next) {
         if (!is_late(a)) /* the lock may have taken a while */
             good = append_one(s, a, now_s);
     }
-    good = good && store_keys_prune(&s->keys, now_s) && step(s, COMMIT);
+    good = good && store_rows_end(&s->rows) && store_keys_prune(&s->keys, now_s);
+    if (good) {
+        each_news(s, group, forget);
+        good = step(s, COMMIT);
+    }
     if (good)
         return true;
     log_error("cannot store: %s", sqlite3_errmsg(s->write_db));
@@ -310,17 +322,6 @@ static struct store_append *take_late(struct store_append **group)
     return late;
 }
 
-static void tell_listener(struct store *s, const struct store_append *group)
-{
-    for (const struct store_append *a = group; a; a = a->next) {
-        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++) {
-            const struct store_message *m = &a->messages[i];
-            if (i + 1 == a->count || !span_equal(m->channel, m[1].channel))
-                s->listener(s->listener_context, m->channel, m->id);
-        }
-    }
-}
-
 static void finish(struct store_append *group, bool committed)
 {
     while (group) {
@@ -348,7 +349,8 @@ static void *writer_main(void *context)
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
         if (committed)
-            tell_listener(s, group);
+            each_news(s, group, tell);
+        newest_settle(&s->newest);
         finish(group, committed);
     }
     return NULL;
@@ -363,6 +365,7 @@ enum error_kind store_open(const char *where, store_listener_fn *listener, void 
     s->listener = listener;
     s->listener_context = context;
     s->last = &s->first;
+    newest_init(&s->newest);
     pthread_mutex_init(&s->read_lock, NULL);
     pthread_mutex_init(&s->queue_lock, NULL);
     pthread_cond_init(&s->queue_filled, NULL);
@@ -393,12 +396,14 @@ void store_close(struct store *s)
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(s->statements[i]);
     store_keys_release(&s->keys);
+    store_rows_release(&s->rows);
     if (!s->shared)
         sqlite3_close(s->read_db);
     sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
     pthread_cond_destroy(&s->queue_filled);
     pthread_mutex_destroy(&s->queue_lock);
     pthread_mutex_destroy(&s->read_lock);
+    newest_destroy(&s->newest);
     free(s);
 }
 
@@ -438,9 +443,14 @@ static enum error_kind one_number(struct store *s, sqlite3_stmt *statement, int6
 
 enum error_kind store_last_id(struct store *s, struct span channel, int64_t *ret, struct error *e)
 {
+    if (newest_find(&s->newest, channel, ret))
+        return ERROR_NONE;
     pthread_mutex_lock(&s->read_lock);
+    uint64_t seen = newest_seen(&s->newest);
     bind_text(s->statements[LAST], 1, channel);
     enum error_kind kind = one_number(s, s->statements[LAST], ret, e);
+    if (!kind)
+        newest_learn(&s->newest, channel, *ret, seen);
     pthread_mutex_unlock(&s->read_lock);
     return kind;
 }

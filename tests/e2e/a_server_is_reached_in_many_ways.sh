@@ -57,6 +57,19 @@ assert_status 0
 assert_has "$FAULT_LOG" "auth=Basic $(printf otto:secret | base64)"
 rm "$HOME/.netrc"
 
+test_case "head and body of a POST travel together, and nothing else waits for company"
+if command -v strace >/dev/null; then
+    seq 3 >lines
+    # strace does not get along with LeakSanitizer.
+    run env ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" \
+        strace -f -o trace -e trace=setsockopt,sendto "$CHANCAT" -s t <lines
+    assert_status 0
+    grep -oE 'TCP_CORK, \[[01]\]|"(GET|POST) |"channel=' trace | tr '\n' ' ' >order
+    post='TCP_CORK, [1] "POST  "channel= TCP_CORK, [0] '
+    echo "\"GET  $post$post${post% }" | sed 's/$/ /' | tr -d '\n' >expected
+    assert_same expected order
+fi
+
 test_case "http_proxy is used, as curl does, and no_proxy"
 run env http_proxy="$URL" "$CHANCAT" -u http://chat.invalid --retry-for 0 t
 assert_has "$FAULT_LOG" 'GET http://chat.invalid/'

@@ -42,7 +42,7 @@ mkdir -p "$HARM/plain"
 HARM_LINES=5
 for step in 'rename 3' 'sendto 4'; do
     start_server
-    tag=plain channel=p
+    tag=plain channel=p call=none k=0 fault=none
     rm -rf ob
     seq -f "$channel-%g" "$HARM_LINES" >in
     # shellcheck disable=SC2086

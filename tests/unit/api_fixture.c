@@ -18,6 +18,8 @@ int api_set_up(void **state)
         return -1;
     keys_init(&f->keys);
     f->api.keys = &f->keys;
+    latest_init(&f->latest);
+    f->api.latest = &f->latest;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->stored, NULL);
     *state = f;
@@ -31,6 +33,7 @@ int api_tear_down(void **state)
     pthread_cond_destroy(&f->stored);
     pthread_mutex_destroy(&f->lock);
     keys_destroy(&f->keys);
+    latest_destroy(&f->latest);
     free(f);
     return 0;
 }

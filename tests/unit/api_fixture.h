@@ -15,6 +15,7 @@
 struct fixture {
     struct api api;
     struct keys keys;
+    struct latest latest;
     pthread_mutex_t lock;
     pthread_cond_t stored;
     bool done;

@@ -27,6 +27,7 @@ static struct {
     unsigned requests;
     char target[512];
     char key[64];
+    char prefer[64];
     struct buf posted;
 } fake;
 
@@ -38,6 +39,7 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     assert_int_equal(buf_add(&fake.posted, request->body.data, request->body.len), 0);
     snprintf(fake.key, sizeof(fake.key), "%s",
              request->idempotency_key ? request->idempotency_key : "");
+    snprintf(fake.prefer, sizeof(fake.prefer), "%s", request->prefer ? request->prefer : "");
     fake.requests++;
     fake_clock_advance(fake.took_ms);
     *reply = fake.reply;

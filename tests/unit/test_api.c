@@ -343,6 +343,41 @@ static void store_form(struct fixture *f, const char *form, int status)
     buf_release(&body);
 }
 
+/* Whether the same was asked just before makes no difference. */
+static void what_is_asked_again_is_answered_the_same(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const targets[] = {
+        "/get?channel=a",           "/get?channel=b",         "/get?channel=a&last=1",
+        "/get?channel=a&limit=1",   "/get?channel=a&last=99", "/past?channel=a&count=2",
+        "/past?channel=a&before=4", "/get?channel=none",
+    };
+    struct buf fresh, again;
+    buf_init(&fresh, 10000);
+    buf_init(&again, 10000);
+    for (int round = 0; round < 2; round++) {
+        store_form(f, "channel=a&sender=s&content=x", 200);
+        store_form(f, "channel=b&sender=s&content=y", 200);
+        for (size_t i = 0; i < COUNT(targets) * COUNT(targets); i++) {
+            const char *target = targets[i / COUNT(targets)];
+            latest_destroy(&f->latest);
+            latest_init(&f->latest);
+            assert_int_equal(ask(f, "GET", target, NULL, NULL, &fresh), 200);
+            if (i % COUNT(targets) > 0) /* and with another question in between */
+                ask(f, "GET", targets[i % COUNT(targets)], NULL, NULL, &again);
+            assert_int_equal(ask(f, "GET", target, NULL, NULL, &again), 200);
+            assert_string_equal(again.data, fresh.data);
+        }
+    }
+    assert_int_equal(ask(f, "GET", targets[0], NULL, NULL, &again), 200);
+    store_form(f, "channel=a&sender=s&content=new", 200);
+    assert_int_equal(ask(f, "GET", targets[0], NULL, NULL, &fresh), 200);
+    assert_null(strstr(again.data, "new"));
+    assert_non_null(strstr(fresh.data, "new"));
+    buf_release(&fresh);
+    buf_release(&again);
+}
+
 /* "channel=NAME&sender=s&content=" and then one byte over and over, `len` bytes in all. */
 static char *huge_form(const char *channel, char byte, size_t len)
 {
@@ -480,6 +515,7 @@ int main(void)
         CASE(keys_are_checked),
         CASE(a_key_in_work_is_told),
         CASE(readings_tell_the_last_id),
+        CASE(what_is_asked_again_is_answered_the_same),
         CASE(a_plain_server_ignores_the_extras),
         CASE(channel_names_are_text),
         CASE(limits_and_waits_are_checked),

@@ -386,6 +386,48 @@ static void a_repeat_gets_the_stored_reply(void **state)
     buf_release(&again);
 }
 
+/* A batch whose client wants the ids only, run to its end. */
+static void post_minimal(struct fixture *f, const char *key, const char *body, int status,
+                         bool replayed, const char *reply)
+{
+    struct api_call call;
+    struct api_request request = batch_request(body, key);
+    request.prefer = "wait=5, return=minimal";
+    api_init(&call, &f->api);
+    go_on(f, &call, api_begin(&call, &request));
+    assert_int_equal(call.response.status, status);
+    assert_int_equal(call.response.minimal, status == 200);
+    assert_int_equal(call.response.replayed, replayed);
+    assert_string_equal(call.response.body.data, reply);
+    api_release(&call);
+}
+
+static void a_reply_may_name_the_ids_only(void **state)
+{
+    struct fixture *f = *state;
+    struct buf first, again;
+    buf_init(&first, REPLY_MAX);
+    buf_init(&again, REPLY_MAX);
+    post_minimal(f, NULL, GOOD_LINE, 200, false, "{\"first\":1,\"last\":1,\"count\":1}");
+    post_minimal(f, "k", GOOD_LINE GOOD_LINE, 200, false, "{\"first\":2,\"last\":3,\"count\":2}");
+    assert_int_equal(post_keyed(f, "l", GOOD_LINE GOOD_LINE GOOD_LINE, false, &first), 200);
+    post_minimal(f, NULL, GOOD_LINE, 200, false, "{\"first\":7,\"last\":7,\"count\":1}");
+    /* a repeat is answered as it asks, not as the first was */
+    post_minimal(f, "k", GOOD_LINE GOOD_LINE, 200, true, "{\"first\":2,\"last\":3,\"count\":2}");
+    post_minimal(f, "l", GOOD_LINE GOOD_LINE GOOD_LINE, 200, true,
+                 "{\"first\":4,\"last\":6,\"count\":3}");
+    assert_int_equal(post_keyed(f, "k", GOOD_LINE GOOD_LINE, true, &again), 200);
+    assert_memory_equal(again.data, "[{\"id\":2,", 9);
+    assert_int_equal(post_keyed(f, "l", GOOD_LINE GOOD_LINE GOOD_LINE, true, &again), 200);
+    assert_string_equal(again.data, first.data);
+    post_minimal(f, "l", GOOD_LINE, 422, false,
+                 "{\"error\":\"The Idempotency-Key belongs to another request\"}");
+    post_minimal(f, NULL, "x", 400, false,
+                 "{\"error\":\"line 1: not JSON: '[' or '{' expected, at character 1\"}");
+    buf_release(&first);
+    buf_release(&again);
+}
+
 static void a_key_in_work_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -435,6 +477,7 @@ int main(void)
         CASE(too_much_is_413_and_stores_nothing),
         CASE(only_its_own_type_is_taken),
         CASE(a_repeat_gets_the_stored_reply),
+        CASE(a_reply_may_name_the_ids_only),
         CASE(a_key_in_work_is_told),
         CASE(what_the_store_did_not_take_is_503),
     };

@@ -216,8 +216,7 @@ static void a_post_is_form_encoded_and_judged(void **state)
     assert_string_equal(fake.target, "/send");
     assert_string_equal(fake.key, "");
     assert_buf(fake.posted, "channel=ch&sender=me&content=a+%26+b");
-    assert_int_equal(posted.stored.id, 4);
-    message_release(&posted.stored);
+    assert_int_equal(posted.stored.last, 4);
     will_reply(400, "", "{\"error\":\"no\"}");
     assert_int_equal(channel_post(c, span_of("ch"), span_of("me"), span_of("x"), "k1", &posted, &e),
                      ERROR_REFUSED);
@@ -226,15 +225,42 @@ static void a_post_is_form_encoded_and_judged(void **state)
     assert_int_equal(posted.status, 400);
 }
 
+static void a_batch_asks_for_no_more_than_is_wanted(void **state)
+{
+    struct channel *c = *state;
+    struct channel_posted posted;
+    struct error e;
+    struct batch batch;
+    struct batch_line line = {1, span_of("ch"), span_of("s"), span_of("x")};
+    batch_init(&batch);
+    assert_true(batch_add(&batch, &line));
+    c->can_minimal = false;
+    will_reply(200, "", "[" M(4) "]");
+    assert_int_equal(channel_post_batch(c, &batch, "k1", false, &posted, &e), ERROR_NONE);
+    assert_string_equal(fake.target, "/batch");
+    assert_string_equal(fake.key, "k1");
+    assert_string_equal(fake.prefer, "");
+    c->can_minimal = true;
+    assert_int_equal(channel_post_batch(c, &batch, "k2", true, &posted, &e), ERROR_NONE);
+    assert_string_equal(fake.prefer, "");
+    assert_true(span_equal(posted.stored.json, span_of("[" M(4) "]")));
+    will_reply(200, "", "{\"first\":5,\"last\":5,\"count\":1}");
+    assert_int_equal(channel_post_batch(c, &batch, "k3", false, &posted, &e), ERROR_NONE);
+    assert_string_equal(fake.prefer, "return=minimal");
+    assert_int_equal(posted.stored.last, 5);
+    batch_release(&batch);
+}
+
 static void a_probe_tells_the_newest_id_and_the_extras(void **state)
 {
     struct channel *c = *state;
     int64_t newest, retry_after;
     struct error e;
-    will_reply(200, "wait, keys", "[" M(12) "]");
+    will_reply(200, "wait, keys, minimal", "[" M(12) "]");
     assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
     assert_string_equal(fake.target, "/past?channel=d&count=1");
     assert_int_equal(newest, 12);
+    assert_true(c->can_minimal);
     assert_true(c->can_keys);
     will_reply(200, "", "null");
     assert_int_equal(channel_probe(c, span_of("d"), &newest, &retry_after, &e), ERROR_NONE);
@@ -253,28 +279,25 @@ static void a_probe_tells_the_newest_id_and_the_extras(void **state)
 static void a_look_finds_the_first_message_that_is_ours(void **state)
 {
     struct channel *c = *state;
-    struct message found;
+    struct stored found;
     struct error e;
 #define LOOK(after, sender, content)                                                               \
     channel_look(c, span_of("d"), after, span_of(sender), span_of(content), 0, &found, &e)
     will_reply(200, "", "[" M(4) "," M(6) "]");
     assert_int_equal(LOOK(3, "s", " x\n"), ERROR_NONE);
     assert_string_equal(fake.target, "/get?channel=d&last=3");
-    assert_int_equal(found.id, 4);
-    message_release(&found);
+    assert_int_equal(found.last, 4);
     assert_int_equal(LOOK(4, "s", "x"), ERROR_NONE);
-    assert_int_equal(found.id, 6);
-    message_release(&found);
+    assert_int_equal(found.last, 6);
     assert_int_equal(LOOK(6, "s", "x"), ERROR_NONE);
-    assert_null(found.fields);
+    assert_int_equal(found.last, 0);
     assert_int_equal(LOOK(3, "t", "x"), ERROR_NONE);
-    assert_null(found.fields);
+    assert_int_equal(found.last, 0);
     fake.cut_after = 80; /* after the first message: it counts, whatever came then */
     assert_int_equal(LOOK(3, "s", "x"), ERROR_NONE);
-    assert_int_equal(found.id, 4);
-    message_release(&found);
+    assert_int_equal(found.last, 4);
     assert_int_equal(LOOK(5, "s", "x"), ERROR_UNREACHABLE);
-    assert_null(found.fields);
+    assert_int_equal(found.last, 0);
 }
 
 int main(void)
@@ -293,6 +316,7 @@ int main(void)
         CASE(the_past_is_asked_for_by_count),
         CASE(a_post_is_form_encoded_and_judged),
         CASE(a_past_of_bad_elements_is_behind_us),
+        CASE(a_batch_asks_for_no_more_than_is_wanted),
         CASE(a_probe_tells_the_newest_id_and_the_extras),
         CASE(a_look_finds_the_first_message_that_is_ours),
     };

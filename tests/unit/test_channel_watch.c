@@ -62,8 +62,7 @@ static void a_long_message_is_asked_for_every_second_time_only(void **state)
     c->check_due = true;
     will_reply(200, "", "[" M(5) "]");
     assert_int_equal(get(c, 0, &fetched), ERROR_NONE);
-    message_release(&c->newest);
-    c->newest = (struct message){0};
+    buf_clear(&c->newest);
     c->known = (struct message_mark){0};
     will_reply(200, "", body.data);
     assert_int_equal(get(c, 0, &fetched), ERROR_NONE);

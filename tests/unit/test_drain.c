@@ -92,7 +92,7 @@ static void note(const struct parcel *p)
     add("]");
 }
 
-enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_stored,
                         struct error *e)
 {
     unsigned n = fake.posts;
@@ -120,7 +120,7 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
     p->attempts -= kind && !fake.tried[n] && !fake.crash[n];
     if (kind)
         return error_set(e, kind, "as told");
-    p->id = ret_stored->id = ++fake.next_id;
+    p->id = ret_stored->first = ret_stored->last = ++fake.next_id;
     return ERROR_NONE;
 }
 

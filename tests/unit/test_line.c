@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Records of stdin; JSON is read in both ways.
+ *
+ * link: -Wl,--wrap=flat_read
+ */
 #include "unit.h"
 
 #include <string.h>
 
 #include "client/line.h"
+#include "unit/both_ways.h"
 
 static void a_plain_record_is_the_content(void **state)
 {
@@ -36,6 +42,15 @@ static void a_json_record_may_name_channel_and_sender(void **state)
     assert_true(span_equal(line.content, span_of("a\xEF\xBF\xBD"
                                                  "b")));
     assert_true(line.replaced);
+    assert_int_equal(line_parse_json(&line,
+                                     span_of("{\"channel\":\"\\u00e5\",\"sender\":\"\\n\","
+                                             "\"content\":\"\\u0026\\\"\"}"),
+                                     true, true, NULL),
+                     ERROR_NONE);
+    assert_true(span_equal(line.channel, span_of("\xC3\xA5")));
+    assert_true(span_equal(line.sender, span_of("\n")));
+    assert_true(span_equal(line.content, span_of("&\"")));
+    assert_false(line.replaced);
     assert_int_equal(line_parse_json(&line, span_of("{\"content\":\"\"}"), true, true, NULL),
                      ERROR_NONE);
     assert_int_equal(line.content.len + line.channel.len + line.sender.len, 0);
@@ -92,9 +107,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_record_is_the_content),
-        cmocka_unit_test(a_json_record_may_name_channel_and_sender),
-        cmocka_unit_test(what_is_not_used_cannot_spoil_a_line),
-        cmocka_unit_test(what_cannot_be_sent_is_told),
+        TWICE(a_json_record_may_name_channel_and_sender),
+        TWICE(what_is_not_used_cannot_spoil_a_line),
+        TWICE(what_cannot_be_sent_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

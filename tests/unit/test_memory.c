@@ -54,10 +54,10 @@ static void a_message_is_never_bad_for_want_of_memory(void **state)
     (void)state;
     bool over = false;
     for (int n = 1; !over; n++) {
-        struct message m;
+        struct message m = {0};
         struct error e;
         until_failure = n;
-        enum error_kind kind = message_parse(&m, LITERAL(MESSAGE), &e);
+        enum error_kind kind = message_parse(&m, LITERAL(MESSAGE), NULL, &e);
         over = is_over(n);
         if (kind)
             assert_int_equal(kind, ERROR_LOCAL);
@@ -65,8 +65,8 @@ static void a_message_is_never_bad_for_want_of_memory(void **state)
         assert_true(!over || !kind);
         message_release(&m);
     }
-    struct message m;
-    assert_int_equal(message_parse(&m, LITERAL("{\"id\":"), NULL), ERROR_BAD_DATA);
+    struct message m = {0};
+    assert_int_equal(message_parse(&m, LITERAL("{\"id\":"), NULL, NULL), ERROR_BAD_DATA);
 }
 
 static void an_input_line_is_never_bad_for_want_of_memory(void **state)
@@ -87,8 +87,9 @@ static void an_input_line_is_never_bad_for_want_of_memory(void **state)
     }
 }
 
-static bool take(void *context, struct span element)
+static bool take(void *context, struct span element, const struct flat *flat)
 {
+    (void)flat;
     int *taken = context;
     *taken += element.len == 5;
     return true;

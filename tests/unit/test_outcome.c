@@ -73,17 +73,15 @@ static void what_became_of_a_post(void **state)
                                    .retry_after_ms = -1};
         reply.end = table[i].end;
         strcpy(reply.error, "no luck");
-        struct message stored = {.id = 4711};
+        struct stored stored = {.last = 4711};
         struct error e = {0};
         enum error_kind kind = outcome_of_post(&reply, span_of(table[i].body), span_of("me"),
                                                span_of("a < b"), &stored, &e);
         if (kind != table[i].expected)
             print_error("row %zu: got %d\n", i, (int)kind);
         assert_int_equal(kind, table[i].expected);
-        assert_int_equal(stored.id, kind == ERROR_NONE ? 7 : 4711);
+        assert_int_equal(stored.last, kind == ERROR_NONE ? 7 : 4711);
         assert_true(kind == ERROR_NONE || e.text[0] != '\0');
-        if (kind == ERROR_NONE)
-            message_release(&stored);
     }
 }
 
@@ -93,7 +91,7 @@ static void every_failure_of_libcurl(void **state)
     (void)state;
     for (int code = 1; code < CURL_LAST; code++) {
         for (int left = 0; left < 2; left++) {
-            struct message stored;
+            struct stored stored;
             struct http_reply reply = {.end = HTTP_FAILED, .code = code, .left = left};
             assert_int_equal(
                 outcome_of_post(&reply, span_of(""), span_of("me"), span_of("x"), &stored, NULL),
@@ -151,13 +149,21 @@ static void what_became_of_a_batch(void **state)
         enum error_kind expected;
     } table[] = {
         {200, "[" A "," B "]", ERROR_NONE},
+        {200, "{\"first\":7,\"last\":8,\"count\":2}", ERROR_NONE},
+        {200, "{\"first\":7,\"last\":9,\"count\":2}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8,\"count\":1}", ERROR_UNKNOWN},
+        {200, "{\"first\":0,\"last\":1,\"count\":2}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8,\"count\":2", ERROR_UNKNOWN},
         {200, "[" A "]", ERROR_BAD_DATA},
         {200, "[" B "," A "]", ERROR_BAD_DATA},
         {200, "[" A "," A "]", ERROR_BAD_DATA},
         {200, "[" A "," B "," B "]", ERROR_BAD_DATA},
         {200, "[]", ERROR_BAD_DATA},
-        {200, A, ERROR_BAD_DATA},
+        {200, A, ERROR_UNKNOWN},
         {200, "[" A ",", ERROR_UNKNOWN},
+        {200, "[" A "," B "] x", ERROR_UNKNOWN},
+        {200, "[7,8]", ERROR_UNKNOWN},
         {200, "", ERROR_UNKNOWN},
         {400, "{\"error\":\"line 2\"}", ERROR_REFUSED},
         {404, "", ERROR_REFUSED},
@@ -173,11 +179,11 @@ static void what_became_of_a_batch(void **state)
     assert_true(batch_add(&batch, &lines[0]) && batch_add(&batch, &lines[1]));
     for (size_t i = 0; i < COUNT(table); i++) {
         struct http_reply reply = {.end = HTTP_COMPLETE, .status = table[i].status, .left = true};
-        json_t *stored = NULL;
+        struct stored stored = {0};
         assert_int_equal(outcome_of_batch(&reply, span_of(table[i].body), &batch, &stored, NULL),
                          table[i].expected);
-        assert_true((stored != NULL) == (table[i].expected == ERROR_NONE));
-        json_decref(stored);
+        assert_int_equal(table[i].expected ? 0 : stored.first, table[i].expected ? 0 : 7);
+        assert_int_equal(table[i].expected ? 0 : stored.last, table[i].expected ? 0 : 8);
     }
     batch_release(&batch);
 }

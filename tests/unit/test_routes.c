@@ -24,6 +24,7 @@ struct fixture {
     struct routes *routes;
     struct api api;
     struct keys keys;
+    struct latest latest;
     struct listener listener;
     int port;
 };
@@ -37,6 +38,8 @@ static int start(void **state, int64_t limit_ms)
         return -1;
     keys_init(&f->keys);
     f->api.keys = &f->keys;
+    latest_init(&f->latest);
+    f->api.latest = &f->latest;
     if (routes_new(&config, &f->routes, NULL) || listen_open(&f->listener, "127.0.0.1:0", NULL) ||
         store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
         routes_start(f->routes, &f->api, &f->listener, NULL))
@@ -65,6 +68,7 @@ static int tear_down(void **state)
     routes_free(f->routes);
     listen_close(&f->listener);
     keys_destroy(&f->keys);
+    latest_destroy(&f->latest);
     free(f);
     return 0;
 }
@@ -180,7 +184,7 @@ static void the_headers_of_the_extras_are_sent(void **state)
 {
     struct fixture *f = *state;
     static const char *const replies[] = {
-        "\r\nChancat-Features: wait, limit, keys, batch\r\n",
+        "\r\nChancat-Features: wait, limit, keys, batch, minimal\r\n",
         "\r\nChancat-Last-Id: 0\r\n",
     };
     for (size_t i = 0; i < COUNT(replies); i++) {
@@ -193,6 +197,12 @@ static void the_headers_of_the_extras_are_sent(void **state)
     post_keyed(f, "channel=t&sender=me&content=ha", "\r\nIdempotency-Replayed: true\r\n");
     post_keyed(f, "channel=t&sender=me&content=ha", "\"id\":1,");
     post_keyed(f, "channel=t&sender=me&content=ho", "HTTP/1.1 422 ");
+    int batch = dial(f);
+    say(batch, "POST /batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+               "prefer: return=minimal\r\nContent-Length: 42\r\n\r\n"
+               "{\"channel\":\"b\",\"sender\":\"s\",\"content\":\"x\"}");
+    assert_true(hear(batch, "\r\nPreference-Applied: return=minimal\r\n"));
+    close(batch);
     int held = dial(f);
     say(held, "GET /get?channel=t&last=1&wait=1 HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_true(hear(held, "\r\nChancat-Last-Id: 1\r\n"));

@@ -8,8 +8,13 @@
 #include "client/scan.h"
 
 /* Gathers elements, each in angle brackets. */
-static bool gather(void *context, struct span element)
+static bool gather(void *context, struct span element, const struct flat *flat)
 {
+    struct flat again;
+    if (flat) { /* of this very element */
+        assert_int_equal(flat_read(&again, element), element.len);
+        assert_int_equal(flat->count, again.count);
+    }
     struct buf *all = context;
     return buf_add_char(all, '<') == 0 && buf_add(all, element.data, element.len) == 0 &&
            buf_add_char(all, '>') == 0;
@@ -51,6 +56,12 @@ static void cuts_the_same_elements_wherever_the_pieces_end(void **state)
         {"[1,,2]", "<1><><2>", SCAN_END},
         {"[1,]", "<1><>", SCAN_END},
         {"[{\"a\":1} {\"b\":2}]", "<{\"a\":1} {\"b\":2}>", SCAN_END},
+        {"[{\"a\":1} x,{\"b\":2}]", "<{\"a\":1} x><{\"b\":2}>", SCAN_END},
+        {"[{\"a\":1},]", "<{\"a\":1}><>", SCAN_END},
+        {"[ {\"a\":1}, {\"a\":\"b,]\"}\n]", "<{\"a\":1}><{\"a\":\"b,]\"}>", SCAN_END},
+        {"[{\"a\":1}][", "<{\"a\":1}>", SCAN_BROKEN},
+        {"[[{\"a\":1},{\"a\":1}],{\"a\":1}]", "<[{\"a\":1},{\"a\":1}]><{\"a\":1}>", SCAN_END},
+        {"[{\"a\":1}", "", SCAN_ELEMENT},
         {"[1", "", SCAN_ELEMENT},
         {"[1,{\"a\":\"x", "<1>", SCAN_ELEMENT},
         {"nul", "", SCAN_NULL},
@@ -100,8 +111,9 @@ static void an_oversize_element_is_passed_over_and_its_head_told(void **state)
     scan_release(&s);
 }
 
-static bool stop_at_once(void *context, struct span element)
+static bool stop_at_once(void *context, struct span element, const struct flat *flat)
 {
+    (void)flat;
     (void)element;
     ++*(int *)context;
     return false;
@@ -115,6 +127,9 @@ static void the_receiver_can_stop(void **state)
     scan_init(&s);
     assert_false(scan_feed(&s, LITERAL("[1,2,3]"), stop_at_once, &calls));
     assert_int_equal(calls, 1);
+    scan_reset(&s);
+    assert_false(scan_feed(&s, LITERAL("[{\"a\":1},{\"a\":2}]"), stop_at_once, &calls));
+    assert_int_equal(calls, 2);
     scan_reset(&s);
     assert_int_equal(s.state, SCAN_START);
     scan_release(&s);

@@ -22,6 +22,8 @@ static struct {
     char last_key[40];
     unsigned posts;
     bool batches;                  /* the server takes them */
+    bool batches_later;            /* but says so only in its first answer */
+    bool waits;                    /* there is time for other work before each answer */
     unsigned apart;                /* the n-th post is a batch that must be sent apart, from 1 */
     int64_t watermark, watermarks; /* of the batch; of its lines, three digits each */
     int64_t tried;                 /* with so many attempts */
@@ -31,7 +33,7 @@ static struct {
 void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms)
 {
     (void)http, (void)settle_ms, (void)patience_ms;
-    *d = (struct deliver){.channel.can_batch = fake.batches};
+    *d = (struct deliver){.channel.can_batch = fake.batches && !fake.batches_later};
 }
 
 void deliver_release(struct deliver *d)
@@ -44,11 +46,13 @@ void deliver_forget(struct deliver *d)
     (void)d;
 }
 
-enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret_stored,
+enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_stored,
                         struct error *e)
 {
-    (void)d;
     size_t len = strlen(fake.posted);
+    d->channel.can_batch = fake.batches;
+    if (fake.waits && d->channel.on_sent)
+        d->channel.on_sent(d->channel.sent_context);
     size_t tries = strlen(fake.attempts);
     snprintf(fake.attempts + tries, sizeof(fake.attempts) - tries, "%d", (int)p->attempts);
     if (p->batch) {
@@ -73,7 +77,7 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct message *ret
     p->id = 100 + fake.posts;
     if (kind)
         return error_set(e, kind, "as told");
-    ret_stored->id = fake.posts;
+    ret_stored->last = fake.posts;
     return ERROR_NONE;
 }
 
@@ -220,6 +224,42 @@ static void a_line_of_ours_that_is_refused_does_not_cut_a_batch(void **state)
     assert_int_equal(tally.lines_refused, 1);
 }
 
+static void the_next_batch_is_gathered_while_one_is_on_its_way(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    struct buf text;
+    buf_init(&text, 100000);
+    for (unsigned i = 1; i <= 2 * BATCH_LINES_MAX + 1; i++)
+        assert_int_equal(buf_addf(&text, "%u\n", i), 0);
+    fake.batches = fake.waits = true;
+    send_text(text.data, &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[1000..1000][1000..2000][c/me/2001]");
+    assert_int_equal(tally_status(&tally), 0);
+
+    /* what was gathered is not sent after a failure, and that is told */
+    memset(&fake, 0, sizeof(fake));
+    fake.batches = fake.waits = true;
+    fake.outcomes[0] = ERROR_UNREACHABLE;
+    send_text(text.data, &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[1000..1000]");
+    assert_int_equal(tally.lines_unsent, 2001);
+    buf_release(&text);
+}
+
+static void a_line_on_its_way_alone_is_left_alone(void **state)
+{
+    (void)state;
+    struct options o = {.retry_for_ms = 0};
+    struct tally tally;
+    bool failed;
+    fake.batches = fake.batches_later = fake.waits = true;
+    send_text("first\nb\nc\n", &o, &tally, &failed);
+    assert_string_equal(fake.posted, "[c/me/first][2..c]");
+}
+
 static void blank_lines_without_end_hold_nothing_back(void **state)
 {
     (void)state;
@@ -325,6 +365,8 @@ int main(void)
         CASE(a_line_that_is_too_long_is_refused_by_us),
         CASE(lines_that_wait_go_together),
         CASE(a_line_of_ours_that_is_refused_does_not_cut_a_batch),
+        CASE(the_next_batch_is_gathered_while_one_is_on_its_way),
+        CASE(a_line_on_its_way_alone_is_left_alone),
         CASE(blank_lines_without_end_hold_nothing_back),
         CASE(a_refused_batch_is_sent_line_by_line),
         CASE(a_batch_that_may_be_stored_is_looked_for_line_by_line),

@@ -36,7 +36,8 @@ static void decodes_only_valid_utf8(void **state)
     }
 }
 
-/* The eight-at-a-time search stops where a search one by one stops, wherever the special byte is. */
+/* The eight-at-a-time search stops where a search one by one stops, wherever the special byte is.
+ */
 static void plain_text_ends_at_the_first_special_byte(void **state)
 {
     (void)state;
@@ -113,10 +114,11 @@ static void html_escapes_are_exactly_five_and_undone_once(void **state)
     assert_true(text_is_html_escaped(LITERAL(""), LITERAL("")));
     struct buf back;
     buf_init(&back, 1000);
-    assert_int_equal(text_add_html_unescaped(&back, escaped), 0);
+    assert_int_equal(text_add_visible_html_unescaped(&back, escaped), 0);
     assert_buf(back, "<a href='x'>\"&amp;\"</a>");
     buf_clear(&back);
-    assert_int_equal(text_add_html_unescaped(&back, LITERAL("&quot; & &#x27; &lt &amp;lt;")), 0);
+    assert_int_equal(
+        text_add_visible_html_unescaped(&back, LITERAL("&quot; & &#x27; &lt &amp;lt;")), 0);
     assert_buf(back, "&quot; & &#x27; &lt &lt;");
     buf_release(&back);
 }

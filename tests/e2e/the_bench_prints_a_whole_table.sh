@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# `make bench`: its table is whole whatever is missing, its figures are medians and ratios, and
+# nothing is left behind. How fast anything is, is not judged here.
+. "$(dirname "$0")/lib.sh"
+need jq curl
+
+export BENCH_BIN=${BENCH_BIN:-$ROOT/build/default/bench}
+BENCH=$ROOT/tests/bench/run
+PEERS='wrk mosquitto_pub mosquitto_sub hyperfine' # that not everybody has
+
+# Prints a PATH that leads to everything but the peers.
+path_without_peers() {
+    local directory IFS=:
+    mkdir bin
+    for directory in $PATH; do
+        ln -s "$directory"/* bin/ 2>/dev/null
+    done
+    IFS=' '
+    (cd bin && rm -f $PEERS)
+    echo "$PWD/bin"
+}
+
+row_names() {
+    jq -r 'select(.row).row' out
+}
+
+test_case "without the peers each row is there, and theirs are skipped by name"
+run "$BENCH" --list
+cut -d ' ' -f 1 out >listed
+assert test -s listed
+run env PATH="$(path_without_peers)" "$BENCH" --json --scale 0.001 --rounds 1
+assert_status 0
+row_names >rows
+assert_same listed rows
+jq -r 'select(.row) | "\(.row) \(.verdict)"' out >verdicts
+assert_not_has verdicts ' failed'
+assert_has verdicts '^send.wrk skipped: not installed: wrk$'
+assert_has verdicts '^batch.mosquitto skipped: not installed: mosquitto_pub mosquitto_sub$'
+assert_has verdicts '^announce.plain skipped: not installed: hyperfine$'
+assert_has verdicts '^read.cpu m'
+assert_has verdicts '^send.loop m'
+assert_has verdicts '^link.curl m'
+assert_has verdicts '^latency.p99 m'
+assert_has verdicts '^followers.memory m'
+jq -s -e 'all(.[] | select(.verdict == "met" or .verdict == "missed");
+    (.ours | type) == "number" and (.against == "-" or (.ratio > 0 and .peer > 0)))' out >good
+assert_file good true
+jq -r 'select(.facts).facts[]' out >facts
+assert_has facts '^machine: .* cores'
+assert_has facts '^chancatd [0-9]'
+assert_has facts '^wrk is not installed'
+
+test_case "a selection has its rows only, as a table"
+run "$BENCH" --scale 0.001 --rounds 2 read
+assert_status 0
+grep -v '^#' out >table
+assert_lines table 5
+assert_has table '^row  *what '
+assert_has table '^read.cpu .* CPU time  *curl -s | jq .* s .* >= 3  *m'
+assert_has err ' met, .* 0 skipped, 0 failed'
+
+if command -v wrk >/dev/null; then
+    test_case "wrk's rates are compared"
+    run "$BENCH" --json --scale 0.001 --rounds 1 polls
+    assert_status 0
+    assert_eq "$(jq -r 'select(.row) | .ours > 0 and .peer > 0 and .ratio > 0' out)" true
+fi
+
+test_case "what cannot be measured is a failure and has no figures"
+mkdir empty
+run env BENCH_BIN="$PWD/empty" "$BENCH" --json --scale 0.001 --rounds 1 latency
+assert_status 1
+assert_eq "$(jq -r 'select(.row).ours' out | sort -u)" null
+assert_eq "$(jq -r 'select(.row).verdict' out | cut -d : -f 1 | sort -u)" failed
+
+test_case "an interrupted run leaves nothing behind"
+mkdir tmp
+TMPDIR=$PWD/tmp spawn "$BENCH" --scale 0.2 read >out 2>err
+assert wait_until has err 'read_jq'
+kill -TERM "$SPAWNED"
+wait_for "$SPAWNED"
+assert [ "$STATUS" != 0 ]
+assert_eq "$(ls tmp)" '' 'what is left in tmp'
+grep -lsz "^TMPDIR=$PWD/tmp$" /proc/[0-9]*/environ >left
+assert_empty left
+
+test_case "wrong usage has status 2"
+for arguments in --what 'nothing' '--scale x' '--rounds 0'; do
+    # shellcheck disable=SC2086
+    run "$BENCH" $arguments
+    assert_status 2
+done
+
+test_case "figures are medians, ratios say how many times better, what is shown is judged"
+SCALE=1
+. "$ROOT/tests/bench/lib.sh"
+for value in 5 1 100 3 2; do
+    sample odd $value x
+    [ $value = 5 ] || sample even x $value
+done
+assert_eq "$(median odd)" 3 'the median of 5'
+assert_eq "$(median even 2)" 2.5 'the median of 4'
+define a.less s less '>= 2' - peer what
+define a.more s more '>= 2' - peer what
+define a.near s more '>= 2' - peer what
+define a.bare s - '<= 20' - - what
+result a.less 1 3
+result a.more 1 3
+result a.near 1.996 1
+result a.bare 21
+assert_eq "${RESULT[a.less]}" '1.00 3.00 3.00 met'
+assert_eq "${RESULT[a.more]}" '1.00 3.00 0.33 missed'
+assert_eq "${RESULT[a.near]}" '2.00 1.00 2.00 met'
+assert_eq "${RESULT[a.bare]}" '21.0 - - missed'
+
+test_case "the long line delays without making anything wait for anything else"
+start_server
+start_daemon "$WORK/delay.err" "$BENCH_BIN/delay" "$PORT" 200
+began=$(date +%s%N)
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    spawn curl -sS --fail -o "reply.$i" -w '%{time_total}\n' "$URL/get?channel=c" >"time.$i"
+    pids[i]=$SPAWNED
+done
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    wait_for "${pids[i]}"
+    assert_status 0
+    assert awk '{ exit !($1 >= 0.8) }' "time.$i"
+done
+assert [ $(($(date +%s%N) - began)) -lt 6000000000 ] # one after the other they take 8 s
+
+done_testing
