@@ -109,11 +109,24 @@ static enum error_kind leave_unknown(struct drain *d, const struct error *cause,
     return set_aside(d, why, e);
 }
 
-/* Will no later run find out either? */
+static int64_t age_in_days(const struct parcel *p)
+{
+    return ((int64_t)time(NULL) - p->first_s) / DAY_S;
+}
+
+/* Will no later run find out either? Nobody can look, or there is nothing to tell an older message
+ * by and no server has the key any more. */
 static bool is_hopeless(const struct parcel *p)
 {
-    int64_t age_s = (int64_t)time(NULL) - p->first_s;
-    return p->hopeless || (p->unreadable && p->first_s > 0 && age_s > DRAIN_UNKNOWN_DAYS * DAY_S);
+    bool blind = p->unreadable || p->watermark < 0;
+    return p->hopeless || (blind && p->first_s > 0 && age_in_days(p) >= DRAIN_UNKNOWN_DAYS);
+}
+
+/* May a later run still settle it with its key, and only with that? */
+static bool needs_its_key(const struct parcel *p)
+{
+    return p->attempts > 0 && p->watermark < 0 && p->keyed && !p->answered &&
+           age_in_days(p) < DELIVER_KEY_DAYS;
 }
 
 /* All lines are given out anew. */
@@ -273,7 +286,7 @@ static bool send_batch(struct drain *d)
     struct error why;
     if (kind == ERROR_NONE) {
         kind = outbox_batch_stored(d->outbox, r, &e);
-    } else if (p.apart || (kind == ERROR_LOCAL && p.attempts == 0)) {
+    } else if ((p.apart && !needs_its_key(&p)) || (kind == ERROR_LOCAL && p.attempts == 0)) {
         log_info("%s: %s; sending them one by one", label, e.text);
         kind = take_apart(d, &p, &e);
     } else if (p.attempts == 0 && outbox_batch_forget(d->outbox, r, &why)) {

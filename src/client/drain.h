@@ -14,7 +14,8 @@
  * Lines that wait together go as one batch where the server takes batches: up to the first that
  * was tried before, and as many as fit. A batch that somebody has left behind comes first, whoever
  * added its lines; outbox_batch.h tells how it is remembered. One that the server refuses, or that
- * cannot be remembered (a full disk), goes line by line.
+ * cannot be remembered (a full disk), goes line by line. One that may be stored, and that only its
+ * key can settle, waits for that while the server may know the key.
  *
  * Lines that were meant for another server than this run's are left alone.
  *
@@ -29,7 +30,7 @@
 
 #define DRAIN_REST_MS      30000 /* between two drainings, after one that outlasted --retry-for */
 #define DRAIN_LAST_MS      1000  /* a failure older than this allows one draining more at the end */
-#define DRAIN_UNKNOWN_DAYS 7     /* a line whose server lets nobody look for so long is set aside */
+#define DRAIN_UNKNOWN_DAYS 7     /* a line that nothing can tell of after so long is set aside */
 
 struct drain {
     struct courier *courier;

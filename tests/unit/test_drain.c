@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/drain.h"
@@ -32,8 +33,10 @@ static struct {
     unsigned posts;
     bool batches;
     bool refuses_line;
-    bool no_room; /* nothing can be remembered of batches */
-    bool stash;   /* a stashed line gets number 1 when the first one was given out */
+    bool blind;      /* no watermark is known */
+    int64_t first_s; /* of new tries; 0: now */
+    bool no_room;    /* nothing can be remembered of batches */
+    bool stash;      /* a stashed line gets number 1 when the first one was given out */
     int64_t next_id;
 } fake;
 
@@ -100,9 +103,10 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_
     note(p);
     snprintf(fake.keys[n], sizeof(fake.keys[n]), "%s", p->key);
     if (p->attempts == 0)
-        p->watermark = 50 + n;
+        p->watermark = fake.blind ? -1 : 50 + (int64_t)n;
     p->attempts++;
-    p->first_s = p->first_s ? p->first_s : 1700000000;
+    if (p->first_s == 0)
+        p->first_s = fake.first_s ? fake.first_s : (int64_t)time(NULL);
     p->keyed = p->attempts == 1 || p->keyed;
     if (fake.no_room && p->batch)
         scratch_limit(0);
@@ -116,6 +120,7 @@ enum error_kind deliver(struct deliver *d, struct parcel *p, struct stored *ret_
     fake.posts++;
     kind = fake.crash[n] ? ERROR_UNKNOWN : fake.outcomes[n];
     p->apart = fake.apart[n];
+    p->hopeless = p->watermark < 0 && !p->keyed;
     p->line_refused = fake.refuses_line;
     p->attempts -= kind && !fake.tried[n] && !fake.crash[n];
     if (kind)
@@ -409,6 +414,51 @@ static void that_is_remembered_over_crashes(void **state)
     expect_empty(0);
 }
 
+static void a_batch_that_only_its_key_can_settle_waits_for_that(void **state)
+{
+    (void)state;
+    fake.blind = true;
+    for (int days = 0; days <= 6; days += 6) {
+        unsigned n = fake.posts;
+        fake.first_s = (int64_t)time(NULL) - days * 86400;
+        fake.crash[n] = fake.tried[n + 1] = fake.apart[n + 1] = true;
+        fake.outcomes[n + 1] = ERROR_UNKNOWN; /* the server has no keys just now */
+        put("a b");
+        flush();
+        again();
+        fake.outcomes[n + 2] = fake.outcomes[n + 3] = days ? ERROR_UNKNOWN : ERROR_NONE;
+        fake.tried[n + 2] = fake.tried[n + 3] = true;
+        flush();
+        assert_string_equal(fake.posted, days ? "[a b-1@-1][a-2@-1][b-2@-1]" : "[a b-1@-1]");
+        assert_int_equal(tally_status(&tally), 5);
+        again();
+        flush();
+        assert_string_equal(fake.posted, days ? "" : "[a b-1@-1]");
+        expect_empty(days ? 2 : 0);
+    }
+}
+
+static void a_line_that_nothing_can_tell_of_is_set_aside_after_a_week(void **state)
+{
+    (void)state;
+    fake.blind = true;
+    for (int days = 6; days <= 7; days++) {
+        unsigned n = fake.posts;
+        fake.first_s = (int64_t)time(NULL) - days * 86400;
+        put("a");
+        fake.outcomes[n] = ERROR_UNKNOWN;
+        fake.tried[n] = true;
+        flush();
+        assert_int_equal(scratch_count("box/new", "", NULL), days == 6 ? 2 : 0);
+        assert_int_equal(tally_status(&tally), 5);
+        if (days == 6) {
+            again();
+            flush();
+        }
+    }
+    expect_empty(1);
+}
+
 static void a_line_that_is_lost_from_a_batch_makes_the_others_go_alone(void **state)
 {
     (void)state;
@@ -463,6 +513,8 @@ int main(void)
         CASE(a_batch_that_cannot_be_remembered_goes_line_by_line),
         CASE(lines_of_a_batch_that_is_taken_apart_count_as_tried),
         CASE(that_is_remembered_over_crashes),
+        CASE(a_batch_that_only_its_key_can_settle_waits_for_that),
+        CASE(a_line_that_nothing_can_tell_of_is_set_aside_after_a_week),
         CASE(a_line_that_is_lost_from_a_batch_makes_the_others_go_alone),
         CASE(what_a_damaged_record_may_speak_of_is_never_sent),
     };
