@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/access_log.h"
+#include "server/body.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
 #include "server/reply.h"
@@ -53,12 +54,8 @@ struct request {
     struct guarded *guarded;
     _Atomic enum phase phase; /* moved on by whoever resumes the connection */
     char *target;             /* as it came, path and query */
-    struct buf body;
-    struct api_body_limit limit; /* of it */
-    size_t held;                 /* bytes of it counted in routes->body_bytes */
-    bool discard;                /* the body is read and thrown away */
-    int refused;                 /* status for a body that is not taken, else 0 */
-    bool begun;                  /* counted in routes->active */
+    struct body body;
+    bool begun; /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
     struct reply reply;
@@ -122,22 +119,6 @@ void routes_on_message(void *routes, struct span channel, int64_t id)
     waiters_wake_channel(&r->waiters, channel, id);
 }
 
-/* The call has taken out of the body what it needs. */
-static void release_body(struct request *q)
-{
-    atomic_fetch_sub(&q->routes->body_bytes, q->held);
-    q->held = 0;
-    buf_release(&q->body);
-}
-
-/* Counts what the request holds now: its parameters and its reply. */
-static void recount(struct request *q)
-{
-    size_t now = q->body.size + api_bytes(&q->call);
-    atomic_fetch_add(&q->routes->body_bytes, now - q->held); /* modulo: it may be less */
-    q->held = now;
-}
-
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
  * seen by the look or wakes the waiter. */
 static void start_waiting(struct request *q)
@@ -164,10 +145,10 @@ static void start_waiting(struct request *q)
 
 static enum MHD_Result answer(struct request *q)
 {
-    recount(q);
+    body_recount(&q->body, api_bytes(&q->call));
     metrics_count(q->routes->api->metrics, q->call.route, q->call.response.status);
     return reply_send(&q->reply, q->connection, &q->call,
-                      q->discard || atomic_load(&q->routes->stopping));
+                      q->body.discard || atomic_load(&q->routes->stopping));
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
@@ -182,7 +163,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     q->connection = connection;
     q->guarded = info ? info->socket_context : NULL;
     q->target = strdup(uri);
-    buf_init(&q->body, API_BODY_MAX);
+    body_init(&q->body, &r->body_bytes);
     api_init(&q->call, r->api);
     return q;
 }
@@ -198,7 +179,7 @@ static void begin(struct request *q, const char *method)
     struct routes *r = q->routes;
     q->begun = true;
     access_begin(&q->access, method);
-    q->limit = api_body_limit(r->api, path_of(q));
+    q->body.limit = api_body_limit(r->api, path_of(q));
     pthread_mutex_lock(&r->lock);
     r->active++;
     pthread_mutex_unlock(&r->lock);
@@ -214,49 +195,20 @@ static const char *header(struct request *q, const char *name)
     return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
-/* Decides from the header whether the body is wanted. True: answer now, do not read it. A client
- * that is sending its body might never see an early answer (closing resets the connection), so
- * what is not wanted is read and thrown away, unless the client asked first or it is too much. */
-static bool body_is_refused(struct request *q)
+static bool is_refused(struct request *q)
 {
     const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long length = announced ? strtoull(announced, NULL, 10) : 0;
-    if (!api_authorized(q->routes->api, path_of(q), header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
-        q->discard = true; /* api_begin() will say so */
-    else if (length > q->limit.bytes)
-        q->refused = 413;
-    if (q->refused)
-        q->discard = true;
-    return q->discard && (header(q, MHD_HTTP_HEADER_EXPECT) || length > ROUTES_DISCARD_MAX);
-}
-
-/* The body gets too large, or all bodies together do. */
-static void give_up_body(struct request *q, int status)
-{
-    q->refused = status;
-    q->discard = true;
-    release_body(q);
-}
-
-static void take_body(struct request *q, const char *bytes, size_t len)
-{
-    if (q->discard)
-        return;
-    q->held += len;
-    if (q->held > q->limit.bytes) {
-        q->held -= len;
-        give_up_body(q, 413);
-    } else if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX ||
-               buf_add(&q->body, bytes, len)) {
-        give_up_body(q, 429);
-    }
+    bool authorized =
+        api_authorized(q->routes->api, path_of(q), header(q, MHD_HTTP_HEADER_AUTHORIZATION));
+    return body_is_refused(&q->body, authorized, announced ? strtoull(announced, NULL, 10) : 0,
+                           header(q, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
 
 static enum MHD_Result refuse(struct request *q, const char *method)
 {
     q->call.route = api_route(q->routes->api, method, path_of(q));
-    q->call.response.retry_after_s = q->refused == 429;
-    api_fail(&q->call, q->refused, q->refused == 413 ? q->limit.text : "Too much at once");
+    q->call.response.retry_after_s = q->body.refused == 429;
+    api_fail(&q->call, q->body.refused, body_sentence(&q->body));
     return answer(q);
 }
 
@@ -268,7 +220,7 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .method = method,
         .path = path,
         .query = span_of(*query ? query + 1 : query),
-        .body = {q->body.data ? q->body.data : "", q->body.len},
+        .body = body_text(&q->body),
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
         .idempotency_key = header(q, "Idempotency-Key"),
@@ -301,14 +253,13 @@ static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    if (atomic_load(&q->routes->body_bytes) > ROUTES_BODIES_MAX)
-        q->refused = 429;
-    if (q->refused)
+    body_check_total(&q->body);
+    if (q->body.refused)
         return refuse(q, method);
     struct api_request request = api_request_of(q, method);
     enum api_next next = api_begin(&q->call, &request);
-    release_body(q);
-    recount(q);
+    body_release(&q->body); /* the call has taken out of it what it needs */
+    body_recount(&q->body, api_bytes(&q->call));
     switch (next) {
     case API_READY:
         return answer(q);
@@ -331,10 +282,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_NO; /* no memory */
     if (!q->begun) {
         begin(q, method);
-        return body_is_refused(q) ? handle(q, method) : MHD_YES;
+        return is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
-        take_body(q, upload, *upload_len);
+        body_take(&q->body, upload, *upload_len);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -382,7 +333,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
     }
-    release_body(q);
+    body_release(&q->body);
     api_release(&q->call);
     free(q->target);
     free(q);
