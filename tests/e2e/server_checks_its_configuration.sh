@@ -79,11 +79,17 @@ assert_status 0
 
 test_case "it can be asked beside the running server, and after it was killed or stopped"
 mkdir db
-start_server -d 'db/a%20b?c#d.db' --config /dev/null
+DB='db/a%20b?c#d.db'
+start_server -d "$DB" --config /dev/null
 post t a b
-run_check() { check -d 'db/a%20b?c#d.db' -l "127.0.0.1:$PORT"; }
+run_check() { check -d "$DB" -l "127.0.0.1:$PORT"; }
 run_check
 assert_status 0
+sqlite3 "$DB" 'PRAGMA user_version = 99' # stands in the log alone
+run_check
+assert_status 2
+assert_has err 'version 99'
+sqlite3 "$DB" 'PRAGMA user_version = 2'
 post t a b
 stop_server KILL
 files db >before
@@ -91,7 +97,7 @@ run_check
 assert_status 0
 files db >after
 assert_same before after
-start_server -d 'db/a%20b?c#d.db'
+start_server -d "$DB"
 stop_server
 assert_eq "$(ls db)" 'a%20b?c#d.db'
 files db >before
