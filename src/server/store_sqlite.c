@@ -29,12 +29,13 @@
 #define CACHE_KIB "-8000"
 
 /* From LAST on they are the readers'. */
-enum statement { BEGIN, COMMIT, ROLLBACK, TOUCH, LAST, START, READ, BYTES, STATEMENTS };
+enum statement { BEGIN, COMMIT, ROLLBACK, VERSION, TOUCH, LAST, START, READ, BYTES, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [VERSION] = "PRAGMA user_version",
     [TOUCH] = STORE_SCHEMA_TOUCH,
     [LAST] = "SELECT coalesce(max(id), 0) FROM message WHERE channel = ?1",
     [START] = "SELECT id FROM message WHERE channel = ?1 AND id < ?2 "
@@ -143,12 +144,22 @@ static void bind_text(sqlite3_stmt *statement, int at, struct span text)
                         SQLITE_UTF8);
 }
 
+/* Writes to the disk what is there already. A later version that has taken the database over
+ * meanwhile, as it should not, is not undone. */
+static bool probe(struct store *s)
+{
+    bool read = sqlite3_step(s->statements[VERSION]) == SQLITE_ROW;
+    int version = read ? sqlite3_column_int(s->statements[VERSION], 0) : 0;
+    sqlite3_reset(s->statements[VERSION]);
+    return read && (version != STORE_SCHEMA_VERSION || step(s, TOUCH));
+}
+
 /* Inside the transaction. False: the database failed. */
 static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
 {
     a->kind = ERROR_NONE;
     if (a->count == 0)
-        return step(s, TOUCH);
+        return probe(s);
     if (a->key.len > 0) {
         switch (store_keys_find(&s->keys, a, now_s)) {
         case STORE_KEYS_NEW:

@@ -99,6 +99,11 @@ static void a_probe_writes_and_leaves_nothing(void **state)
     wait_for(f, 2);
     assert_int_equal(one.message.id, 1);
     reopen_store(f); /* and the version is as it was */
+    run_sql_once(f, "PRAGMA user_version = 99");
+    queue_append(f, &probe);
+    wait_for(f, 3);
+    assert_int_equal(probe.kind, ERROR_NONE);
+    assert_int_equal(query_number(f, "PRAGMA user_version"), 99); /* even if it is another's */
 }
 
 int main(void)
