@@ -316,7 +316,7 @@ own_directories = $(addprefix $(MANDIR)/,$(sort $(foreach file,$(pages),$(call s
 	$(foreach directory,$(BASHDIR) $(ZSHDIR) $(FISHDIR),$(directory) $(dir $(directory))) \
 	$(if $(SYSTEMDDIR),$(SYSTEMDDIR)/system $(SYSTEMDDIR)/user $(SYSTEMDDIR))
 
-.PHONY: install uninstall dist clean help
+.PHONY: install uninstall dist deb check-packages clean help
 install: all ## install programs, manual pages, completions and units under DESTDIR and PREFIX
 	@set -e; for place in $(places); do \
 		from=$${place%%=*} to='$(DESTDIR)'$${place#*=} mode=644; \
@@ -341,6 +341,14 @@ dist: ## build/chancat-VERSION.tar.gz from the last commit
 	git -c tar.umask=0022 -c core.autocrlf=false archive --format=tar \
 		--prefix=chancat-$(VERSION)/ HEAD >build/chancat-$(VERSION).tar
 	gzip -9nf build/chancat-$(VERSION).tar
+
+deb: ## install what it needs, build Debian packages of the last commit in build/deb
+	@$(INSTALL_DEPS) --packages
+	contrib/packaging/deb $(VERSION)
+
+check-packages: ## as root on Debian: install what it needs, build, try and purge the packages
+	@$(INSTALL_DEPS) --packages
+	@contrib/packaging/check $(VERSION)
 
 clean: ## remove build/
 	rm -rf build
