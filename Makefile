@@ -337,6 +337,7 @@ uninstall: ## remove what install put there
 
 # The same commit gives the same bytes, wherever it lies and whatever git is set to.
 dist: ## build/chancat-VERSION.tar.gz from the last commit
+	@[ -e .git ] || { echo 'make dist: it packs a commit, and this is no git checkout' >&2; exit 1; }
 	@mkdir -p build
 	git -c tar.umask=0022 -c core.autocrlf=false archive --format=tar \
 		--prefix=chancat-$(VERSION)/ HEAD >build/chancat-$(VERSION).tar

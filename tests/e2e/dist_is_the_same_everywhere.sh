@@ -39,5 +39,8 @@ assert_status 0
 assert test ! -e git.calls
 run stage/usr/local/bin/chancatd --version
 assert_has out "^chancatd ${version//./[.]} "
+run "${alone[@]}" make -C "$name" dist
+assert_status 2
+assert_has err '^make dist: it packs a commit'
 
 done_testing

@@ -44,6 +44,16 @@ assert test -s wanted
 comm -13 has wanted >missing
 assert_empty missing
 
+test_case "the Debian package knows every unit of the server, and purges what they keep"
+for unit in "$ROOT"/contrib/systemd/chancatd*; do
+    [ -e "$unit" ] || continue # a server without units
+    assert grep -qx "debian/${unit##*/}" "$packaging/debian/clean"
+    for directory in $(sed -n 's/^StateDirectory=//p' "$unit"); do
+        assert grep -q "/var/lib/$directory /var/lib/private/$directory$" \
+            "$packaging/debian/chancatd.postrm"
+    done
+done
+
 test_case "the formula is filled in for a published tarball"
 need openssl
 printf 'tarball' >c.tar.gz
