@@ -297,7 +297,8 @@ format: ## lay out every C file as .clang-format says
 
 # --- install, release, clean ------------------------------------------------------------------
 
-# What is put where, as FILE=PLACE. The units of the server are the system's, the others a user's.
+# What is put where, as FILE=PLACE. An outbox is a user's, and so are the units that empty it.
+user_units := chancat-flush.service chancat-flush.timer
 section = man$(subst .,,$(suffix $(1)))
 name.bash = $(BASHDIR)/$(1)
 name.zsh = $(ZSHDIR)/_$(1)
@@ -310,7 +311,7 @@ places = $(foreach file,$(programs),$(file)=$(BINDIR)/$(notdir $(file))) \
 	$(foreach file,$(completions),\
 		$(file)=$(call name$(suffix $(file)),$(basename $(notdir $(file))))) \
 	$(foreach file,$(units),contrib/systemd/$(file)=$(SYSTEMDDIR)/$(if \
-		$(filter chancatd%,$(file)),system,user)/$(file))
+		$(filter $(user_units),$(file)),user,system)/$(file))
 # Directories that perhaps nobody else needs, the inner ones first.
 own_directories = $(addprefix $(MANDIR)/,$(sort $(foreach file,$(pages),$(call section,$(file))))) \
 	$(foreach directory,$(BASHDIR) $(ZSHDIR) $(FISHDIR),$(directory) $(dir $(directory))) \
@@ -325,7 +326,8 @@ install: all ## install programs, manual pages, completions and units under DEST
 		$(INSTALL) -d -m 755 "$${to%/*}"; \
 		$(INSTALL) -m $$mode "$$from" "$$to"; \
 		case $$from in contrib/systemd/*) \
-			sed 's|^\(Exec[A-Za-z]*=\)/usr/bin/env |\1$(BINDIR)/|' "$$from" >"$$to" ;; \
+			sed -e 's|^\(Exec[A-Za-z]*=\)/usr/bin/env |\1|' \
+				-e 's|^\(Exec[A-Za-z]*=\)chancat|\1$(BINDIR)/chancat|' "$$from" >"$$to" ;; \
 		esac; \
 	done
 

@@ -44,11 +44,12 @@ make_here install DESTDIR="$PWD/stage" PREFIX=/opt/chancat SYSTEMDDIR=/units
 for unit in "$ROOT"/contrib/systemd/*; do
     name=${unit##*/}
     case $name in
-    chancatd*) installed=stage/units/system/$name ;;
-    *) installed=stage/units/user/$name ;;
+    chancat-flush.*) installed=stage/units/user/$name ;;
+    *) installed=stage/units/system/$name ;;
     esac
     assert test -e "$installed"
-    assert_not_has "$installed" '^Exec.*/env '
+    grep '^Exec' "$installed" | grep -v '=/opt/chancat/bin/chancatd\{0,1\}\( \|$\)' >others
+    assert_empty others
 done
 assert_has stage/units/user/chancat-flush.service '^ExecStart=/opt/chancat/bin/chancat --flush '
 make_here uninstall DESTDIR="$PWD/stage" PREFIX=/opt/chancat SYSTEMDDIR=/units

@@ -44,13 +44,21 @@ assert test -s wanted
 comm -13 has wanted >missing
 assert_empty missing
 
-test_case "the Debian package knows every unit of the server, and purges what they keep"
-for unit in "$ROOT"/contrib/systemd/chancatd*; do
-    [ -e "$unit" ] || continue # a server without units
-    assert grep -qx "debian/${unit##*/}" "$packaging/debian/clean"
+test_case "the Debian packages know every unit of the system, and purge what it keeps"
+for unit in "$ROOT"/contrib/systemd/*; do
+    name=${unit##*/}
+    package=chancat
+    case $name in
+    chancat-flush.*) continue ;; # a user's
+    chancatd*)
+        package=chancatd
+        assert grep -qx "debian/$name" "$packaging/debian/clean"
+        ;;
+    *) assert grep -qx "debian/chancat.$name" "$packaging/debian/clean" ;;
+    esac
     for directory in $(sed -n 's/^StateDirectory=//p' "$unit"); do
         assert grep -q "/var/lib/$directory /var/lib/private/$directory$" \
-            "$packaging/debian/chancatd.postrm"
+            "$packaging/debian/$package.postrm"
     done
 done
 
