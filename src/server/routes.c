@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/body.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
 #include "server/prefer.h"
@@ -52,12 +53,8 @@ struct request {
     struct guarded *guarded;
     _Atomic enum phase phase; /* moved on by whoever resumes the connection */
     char *target;             /* as it came, path and query */
-    struct buf body;
-    struct api_body_limit limit; /* of it */
-    size_t held;                 /* bytes of it counted in routes->body_bytes */
-    bool discard;                /* the body is read and thrown away */
-    int refused;                 /* status for a body that is not taken, else 0 */
-    bool begun;                  /* counted in routes->active */
+    struct body body;
+    bool begun; /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
     size_t streamed; /* bytes of response.body given out */
@@ -117,22 +114,6 @@ void routes_on_message(void *routes, struct span channel, int64_t id)
 {
     struct routes *r = routes;
     waiters_wake_channel(&r->waiters, channel, id);
-}
-
-/* The call has taken out of the body what it needs. */
-static void release_body(struct request *q)
-{
-    atomic_fetch_sub(&q->routes->body_bytes, q->held);
-    q->held = 0;
-    buf_release(&q->body);
-}
-
-/* Counts what the request holds now: its parameters and its reply. */
-static void recount(struct request *q)
-{
-    size_t now = q->body.size + api_bytes(&q->call);
-    atomic_fetch_add(&q->routes->body_bytes, now - q->held); /* modulo: it may be less */
-    q->held = now;
 }
 
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
@@ -213,7 +194,7 @@ static void add_headers(const struct request *q, struct MHD_Response *reply)
         MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (response->retry_after_s)
         add_number_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, response->retry_after_s);
-    if (q->discard || atomic_load(&q->routes->stopping))
+    if (q->body.discard || atomic_load(&q->routes->stopping))
         MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -221,7 +202,7 @@ static enum MHD_Result answer(struct request *q)
 {
     struct api_response *response = &q->call.response;
     struct MHD_Response *reply = make_response(q);
-    recount(q);
+    body_recount(&q->body, api_bytes(&q->call));
     if (!reply)
         return MHD_NO;
     add_headers(q, reply);
@@ -242,7 +223,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     q->connection = connection;
     q->guarded = info ? info->socket_context : NULL;
     q->target = strdup(uri);
-    buf_init(&q->body, API_BODY_MAX);
+    body_init(&q->body, &r->body_bytes);
     api_init(&q->call, r->api);
     return q;
 }
@@ -257,7 +238,7 @@ static void begin(struct request *q)
 {
     struct routes *r = q->routes;
     q->begun = true;
-    q->limit = api_body_limit(r->api, path_of(q));
+    q->body.limit = api_body_limit(r->api, path_of(q));
     pthread_mutex_lock(&r->lock);
     r->active++;
     pthread_mutex_unlock(&r->lock);
@@ -273,48 +254,18 @@ static const char *header(struct request *q, const char *name)
     return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
-/* Decides from the header whether the body is wanted. True: answer now, do not read it. A client
- * that is sending its body might never see an early answer (closing resets the connection), so
- * what is not wanted is read and thrown away, unless the client asked first or it is too much. */
-static bool body_is_refused(struct request *q)
+static bool is_refused(struct request *q)
 {
     const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long length = announced ? strtoull(announced, NULL, 10) : 0;
-    if (!api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
-        q->discard = true; /* api_begin() will say so */
-    else if (length > q->limit.bytes)
-        q->refused = 413;
-    if (q->refused)
-        q->discard = true;
-    return q->discard && (header(q, MHD_HTTP_HEADER_EXPECT) || length > ROUTES_DISCARD_MAX);
-}
-
-/* The body gets too large, or all bodies together do. */
-static void give_up_body(struct request *q, int status)
-{
-    q->refused = status;
-    q->discard = true;
-    release_body(q);
-}
-
-static void take_body(struct request *q, const char *bytes, size_t len)
-{
-    if (q->discard)
-        return;
-    q->held += len;
-    if (q->held > q->limit.bytes) {
-        q->held -= len;
-        give_up_body(q, 413);
-    } else if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX ||
-               buf_add(&q->body, bytes, len)) {
-        give_up_body(q, 429);
-    }
+    return body_is_refused(
+        &q->body, api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)),
+        announced ? strtoull(announced, NULL, 10) : 0, header(q, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
 
 static enum MHD_Result refuse(struct request *q)
 {
-    q->call.response.retry_after_s = q->refused == 429;
-    api_fail(&q->call, q->refused, q->refused == 413 ? q->limit.text : "Too much at once");
+    q->call.response.retry_after_s = q->body.refused == 429;
+    api_fail(&q->call, q->body.refused, body_sentence(&q->body));
     return answer(q);
 }
 
@@ -326,7 +277,7 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .method = method,
         .path = path,
         .query = span_of(*query ? query + 1 : query),
-        .body = {q->body.data ? q->body.data : "", q->body.len},
+        .body = body_text(&q->body),
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
         .idempotency_key = header(q, "Idempotency-Key"),
@@ -360,14 +311,13 @@ static enum MHD_Result handle(struct request *q, const char *method)
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
     log_info("%s %s", method, q->target);
-    if (atomic_load(&q->routes->body_bytes) > ROUTES_BODIES_MAX)
-        q->refused = 429;
-    if (q->refused)
+    body_check_total(&q->body);
+    if (q->body.refused)
         return refuse(q);
     struct api_request request = api_request_of(q, method);
     enum api_next next = api_begin(&q->call, &request);
-    release_body(q);
-    recount(q);
+    body_release(&q->body); /* the call has taken out of it what it needs */
+    body_recount(&q->body, api_bytes(&q->call));
     switch (next) {
     case API_READY:
         return answer(q);
@@ -390,10 +340,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_NO; /* no memory */
     if (!q->begun) {
         begin(q);
-        return body_is_refused(q) ? handle(q, method) : MHD_YES;
+        return is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
-        take_body(q, upload, *upload_len);
+        body_take(&q->body, upload, *upload_len);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -423,7 +373,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
     }
-    release_body(q);
+    body_release(&q->body);
     api_release(&q->call);
     free(q->target);
     free(q);

@@ -3,6 +3,9 @@
  * The store on SQLite: one writer thread commits whatever is queued as one transaction (group
  * commit), a second connection reads. WAL lets both work at once; synchronous=FULL puts each
  * commit on disk before it is acknowledged.
+ *
+ * Rows go in many to a statement (store_rows.h); who asks for a channel's newest id mostly asks no
+ * database (newest.h).
  */
 #include <errno.h>
 #include <pthread.h>
@@ -251,9 +254,13 @@ static void forget(struct store *s, struct span channel, int64_t id)
     newest_forget(&s->newest, channel);
 }
 
-static void tell(struct store *s, struct span channel, int64_t id)
+static void put(struct store *s, struct span channel, int64_t id)
 {
     newest_put(&s->newest, channel, id);
+}
+
+static void tell(struct store *s, struct span channel, int64_t id)
+{
     s->listener(s->listener_context, channel, id);
 }
 
@@ -349,8 +356,10 @@ static void *writer_main(void *context)
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
         if (committed)
-            each_news(s, group, tell);
+            each_news(s, group, put);
         newest_settle(&s->newest);
+        if (committed)
+            each_news(s, group, tell);
         finish(group, committed);
     }
     return NULL;
