@@ -300,7 +300,10 @@ static void handle_failure(struct receiver *r, enum error_kind kind,
         pause_until(r, clock_deadline(pause_ms), posts_seen, true);
         return;
     }
-    log_error("%s%s", e->text, retry ? "; giving up" : "");
+    if (retry)
+        log_error("%s; giving up", e->text);
+    else
+        log_error("%s", e->text);
     tally_add(r->tally, kind);
     r->over = true;
 }
