@@ -22,6 +22,7 @@ struct fetch {
     bool stopped;           /* the sink had enough */
     bool checks;            /* the newest message we know must come first */
     bool checked;           /* this fetch asked for it */
+    bool needs_old;         /* it did not, so it is good only over the connection there was */
     bool reset;             /* it did not come */
     enum error_kind failed; /* ERROR_LOCAL: no memory for a message, as `why` says */
     struct error why;
@@ -188,7 +189,7 @@ static bool on_body(void *context, const struct http_reply *reply, struct span p
 {
     struct fetch *f = context;
     struct channel *c = f->channel;
-    if (reply->status == 200 && reply->reconnected && can_check(c) && must_have(c) && !f->checked) {
+    if (reply->status == 200 && reply->reconnected && f->needs_old) {
         f->again = true;
         return false;
     }
@@ -339,6 +340,7 @@ static enum error_kind fetch_after(struct fetch *f, int64_t wait_s, struct error
     int64_t wait = c->can_wait && !f->checks ? wait_s : 0;
     int64_t after = f->checks ? c->known.id - 1 : c->cursor, before = c->cursor;
     f->checked = f->checks;
+    f->needs_old = !f->checked && can_check(c) && must_have(c);
     enum error_kind kind = start_target(c, "/get", e);
     if (kind)
         return kind;
@@ -546,6 +548,6 @@ enum error_kind channel_post_batch(struct channel *c, const struct batch *batch,
         .prefer = !full && c->can_minimal ? "return=minimal" : NULL,
     };
     post(c, &request, ret, &reply);
-    return outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch, &ret->stored,
-                            e);
+    return outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch,
+                            request.prefer != NULL, &ret->stored, e);
 }

@@ -232,8 +232,8 @@ static bool has_netrc(void)
 {
     char path[PATH_MAX];
     const char *home = getenv("HOME");
-    if (!home)
-        return true; /* libcurl finds another way to it */
+    if (!home || !home[0] || getenv("NETRC"))
+        return true; /* libcurl finds another way to one */
     snprintf(path, sizeof(path), "%s/.netrc", home);
     return access(path, F_OK) == 0;
 }
