@@ -148,6 +148,24 @@ assert_has out '^note   its clock is [0-9]\{9,\} s behind that of this machine'
 assert_has out '^ok     it calls itself test\\u001b\[31m$'
 end_process "$SPAWNED"
 
+test_case "a server that says whether it could store a message is believed"
+printf 'HTTP/1.1 200 OK\r\nChancat-Features: wait\r\nContent-Length: 4\r\n\r\nnull' >reply
+printf 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n' >health
+spawn socat UNIX-LISTEN:socket,fork \
+    'SYSTEM:read method path rest; case $path in /healthz) cat health ;; *) cat reply ;; esac'
+wait_until test -S socket
+run "$CHANCAT" --doctor --unix-socket socket ops
+assert_status 3
+assert_has out '^ok     the channel can be read'
+assert_has out '^wrong  the server says that it cannot store messages (status 503)$'
+run "$CHANCAT" --doctor -r --unix-socket socket ops
+assert_status 0
+cp reply health
+run "$CHANCAT" --doctor --unix-socket socket ops
+assert_status 0
+assert_has out '^ok     the server says that it could store a message$'
+end_process "$SPAWNED"
+
 test_case "a token that is missing or wrong: status 4, and no secret is shown"
 stop_server
 echo secret-token >right
