@@ -2,6 +2,7 @@
 #include "client/channel.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -248,6 +249,21 @@ static enum error_kind tell_reset(const struct channel *c, struct error *e)
                      c->known.id);
 }
 
+/* One line about a request that has ended; `messages` < 0: they are not counted. */
+static void tell_request(const char *method, const char *target, const struct http_reply *reply,
+                         int64_t messages, int64_t began_ms)
+{
+    char answer[64], count[32] = "";
+    snprintf(answer, sizeof(answer), "%s",
+             reply->end == HTTP_INTERRUPTED ? "interrupted" : "no answer");
+    if (reply->status)
+        snprintf(answer, sizeof(answer), "status %ld", reply->status);
+    if (reply->status && messages >= 0)
+        snprintf(count, sizeof(count), ", %" PRId64 " messages", messages);
+    log_info("%s %s: %s%s, %.3f s", method, target, answer, count,
+             (double)(clock_now_ms() - began_ms) / 1000);
+}
+
 /* Fetches c->target. */
 static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *e)
 {
@@ -267,9 +283,10 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
         .context = f,
     };
     struct http_reply reply;
+    int64_t began_ms = clock_now_ms();
     http_perform(c->http, &request, &reply);
     message_release(&f->message);
-    log_info("GET %s: status %ld, %" PRId64 " messages", c->target.data, reply.status, f->elements);
+    tell_request("GET", c->target.data, &reply, f->elements, began_ms);
     f->fetched->retry_after_ms = reply.retry_after_ms;
     f->last_id = reply.last_id;
     if (f->again)
@@ -491,8 +508,9 @@ static void post(struct channel *c, struct http_request *request, struct channel
     request->on_body = on_post_body;
     request->on_sent = c->on_sent ? on_sent : NULL;
     request->context = c;
+    int64_t began_ms = clock_now_ms();
     http_perform(c->http, request, reply);
-    log_info("POST %s: status %ld", request->target, reply->status);
+    tell_request("POST", request->target, reply, -1, began_ms);
     *ret =
         (struct channel_posted){.retry_after_ms = reply->retry_after_ms, .status = reply->status};
 }

@@ -470,6 +470,7 @@ void drain_finish(struct drain *d, bool all)
 {
     struct error e;
     uint64_t upto = d->number;
+    bool told = false;
     const _Atomic int64_t *give_up_at = &d->courier->s->give_up_at;
     int64_t end = clock_deadline(d->courier->s->options->retry_for_ms);
     if (all && outbox_highest(d->outbox, &upto, &e))
@@ -480,6 +481,9 @@ void drain_finish(struct drain *d, bool all)
     while (!d->held && !d->failure.kind && !stop_signal() && waits(d, all, upto) &&
            clock_left_ms(end) != 0 && clock_left_ms(*give_up_at) != 0) {
         int64_t next = clock_sooner(d->look_at_ms, clock_sooner(end, *give_up_at));
+        if (!told)
+            log_info("another process is sending from the outbox; waiting for it");
+        told = true;
         http_wait(d->courier->s->post_http, next, -1);
         if (clock_left_ms(d->look_at_ms) == 0)
             drain_upto(d, upto);
