@@ -7,6 +7,7 @@
 #   V=1                          show the commands
 #   DEVELOPER=1                  many warnings, each an error
 #   SANITIZE=address,undefined   (or thread) build and test with these sanitizers
+#   READLINE=0                   build chancat without GNU readline: a plain terminal
 #   INSTALL_DEPS=true            `check`, `lint` and `demo` install nothing
 # Each combination of compiler, DEVELOPER and SANITIZE has its own directory, build/<variant>, and
 # nothing is written anywhere else.
@@ -30,6 +31,7 @@ INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 DEVELOPER  ?=
 SANITIZE   ?=
+READLINE   ?= 1
 V          ?=
 INSTALL_DEPS ?= contrib/install-deps
 
@@ -39,9 +41,10 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 developer := $(filter-out 0,$(DEVELOPER))
+readline := $(filter-out 0,$(READLINE))
 compiler := $(notdir $(firstword $(CC)))
 VARIANT := $(or $(subst $(space),-,$(strip $(filter-out cc gcc,$(compiler)) \
-	$(if $(developer),developer) $(subst $(comma),-,$(SANITIZE)))),default)
+	$(if $(developer),developer) $(if $(readline),,plain) $(subst $(comma),-,$(SANITIZE)))),default)
 B := build/$(VARIANT)
 
 # --- flags ------------------------------------------------------------------------------------
@@ -67,10 +70,12 @@ endif
 library_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 library_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null || echo $(2))
 
-libraries := libcurl jansson libmicrohttpd sqlite3
-library_includes := $(call library_cflags,$(libraries))
+libraries := libcurl jansson libmicrohttpd sqlite3 $(if $(readline),readline)
+# Readline's flags ask for an older standard than ours: only where its headers are is of interest.
+library_includes := $(filter-out -D%,$(call library_cflags,$(libraries)))
 jansson_libs := $(call library_libs,jansson,-ljansson)
-client_libs := $(call library_libs,libcurl,-lcurl) $(jansson_libs)
+client_libs := $(call library_libs,libcurl,-lcurl) $(jansson_libs) \
+	$(if $(readline),$(call library_libs,readline,-lreadline))
 server_libs := $(call library_libs,libmicrohttpd,-lmicrohttpd) \
 	$(call library_libs,sqlite3,-lsqlite3) $(jansson_libs)
 cmocka_includes := $(call library_cflags,cmocka)
@@ -90,7 +95,9 @@ endif
 # --- files ------------------------------------------------------------------------------------
 
 common_c := $(wildcard src/common/*.c)
-client_c := $(filter-out src/client/main.c,$(wildcard src/client/*.c))
+# One of the two is the terminal's screen.
+no_screen_c := src/client/$(if $(readline),no_screen,screen).c
+client_c := $(filter-out src/client/main.c $(no_screen_c),$(wildcard src/client/*.c))
 server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
 proxy_c  := $(wildcard tests/proxy/*.c)
@@ -99,7 +106,7 @@ bench_c  := $(filter-out $(bench_support_c),$(wildcard tests/bench/*.c))
 unit_c   := $(wildcard tests/unit/test_*.c)
 support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
-all_c    := $(wildcard src/*/*.c tests/*/*.c)
+all_c    := $(filter-out $(if $(readline),,$(no_screen_c)),$(wildcard src/*/*.c tests/*/*.c))
 e2e      := $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
