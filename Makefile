@@ -2,7 +2,8 @@
 #
 # chancat: GNU make 4 or later. `make` builds the two programs, `make help` lists the rest.
 #
-# From outside:  CC CFLAGS LDFLAGS LDLIBS PKG_CONFIG AR   PREFIX DESTDIR BINDIR MANDIR
+# From outside:  CC CFLAGS LDFLAGS LDLIBS PKG_CONFIG AR   PREFIX DESTDIR BINDIR MANDIR BASHDIR ZSHDIR
+# FISHDIR SYSTEMDDIR
 #   V=1                          show the commands
 #   DEVELOPER=1                  many warnings, each an error
 #   SANITIZE=address,undefined   (or thread) build and test with these sanitizers
@@ -21,6 +22,10 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR    ?= $(PREFIX)/share/fish/vendor_completions.d
+SYSTEMDDIR ?= $(if $(filter Linux,$(shell uname -s)),$(PREFIX)/lib/systemd)
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
@@ -115,11 +120,13 @@ faultproxy := $(if $(proxy_c),$(B)/faultproxy)
 bench := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench_c))
 odd := $(if $(wildcard tests/harm/odd.c),$(B)/odd.so)
 programs := $(B)/chancat $(B)/chancatd
+completions := $(foreach program,$(programs),$(foreach shell,bash zsh fish,\
+	$(B)/completions/$(notdir $(program)).$(shell)))
 
 # --- build ------------------------------------------------------------------------------------
 
 .PHONY: all
-all: $(programs) ## build chancat and chancatd into build/<variant> (the default)
+all: $(programs) $(completions) ## build chancat and chancatd into build/<variant> (the default)
 
 $(B)/chancat: $(call object,src/client/main.c) $(B)/client.a $(B)/common.a
 	$(call quiet,LINK)$(link) -o $@ $^ $(client_libs) $(LDLIBS)
@@ -141,6 +148,11 @@ $(bench): $(B)/bench/%: $(call object,tests/bench/%.c $(bench_support_c)) $(B)/s
 $(B)/odd.so: tests/harm/odd.c $(B)/.flags
 	$(call quiet,LINK)$(CC) $(features) $(CPPFLAGS) -std=c17 $(warnings) $(CFLAGS) -fPIC -shared \
 		-fno-builtin $(LDFLAGS) -o $@ $< -ldl
+
+# Made by asking the program. Where it cannot run (a cross build), `make completions=` does without.
+$(B)/completions/%: contrib/completions/generate.awk $(programs) | $(B)/completions/
+	$(call quiet,GEN)$(B)/$(basename $*) --help | awk -v program=$(basename $*) \
+		-v shell=$(subst .,,$(suffix $*)) -f $< >$@
 
 # Archives, so that a test which defines a module's functions itself gets its own.
 $(B)/common.a: $(call object,$(common_c))
@@ -170,7 +182,7 @@ $(B)/obj/%.o: %.c $(B)/.flags
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(all_c))
 
-$(B)/ $(B)/tests/ $(B)/bench/:
+$(B)/ $(B)/tests/ $(B)/bench/ $(B)/completions/:
 	@mkdir -p $@
 
 # These two change only when what they record does: other flags compile everything anew, a file
@@ -219,7 +231,7 @@ check: ## install what the tests need, build, run every test
 	@$(INSTALL_DEPS) --tests
 	@$(MAKE) check-run
 
-check-programs: $(programs) $(faultd) $(faultproxy) $(odd) $(bench) $(unit_programs)
+check-programs: $(programs) $(completions) $(faultd) $(faultproxy) $(odd) $(bench) $(unit_programs)
 
 check-run: check-programs
 	@$(test_environment) tests/run $(unit_programs) $(e2e)
@@ -292,24 +304,61 @@ format: ## lay out every C file as .clang-format says
 
 # --- install, release, clean ------------------------------------------------------------------
 
-.PHONY: install uninstall dist clean help
-install: all ## install programs and manual pages under DESTDIR and PREFIX
-	$(INSTALL) -d -m 755 $(addprefix '$(DESTDIR)',$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
-		$(MANDIR)/man8)
-	$(INSTALL) -m 755 $(programs) '$(DESTDIR)$(BINDIR)'
-	$(INSTALL) -m 644 man/chancat.1 '$(DESTDIR)$(MANDIR)/man1'
-	$(INSTALL) -m 644 man/chancat-protocol.7 '$(DESTDIR)$(MANDIR)/man7'
-	$(INSTALL) -m 644 man/chancatd.8 '$(DESTDIR)$(MANDIR)/man8'
+# What is put where, as FILE=PLACE. An outbox is a user's, and so are the units that empty it.
+user_units := chancat-flush.service chancat-flush.timer
+section = man$(subst .,,$(suffix $(1)))
+name.bash = $(BASHDIR)/$(1)
+name.zsh = $(ZSHDIR)/_$(1)
+name.fish = $(FISHDIR)/$(1).fish
+units := $(if $(SYSTEMDDIR),$(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket \
+	contrib/systemd/*.timer)))
+pages := $(notdir $(wildcard man/*.[1-8]))
+places = $(foreach file,$(programs),$(file)=$(BINDIR)/$(notdir $(file))) \
+	$(foreach file,$(pages),man/$(file)=$(MANDIR)/$(call section,$(file))/$(file)) \
+	$(foreach file,$(completions),\
+		$(file)=$(call name$(suffix $(file)),$(basename $(notdir $(file))))) \
+	$(foreach file,$(units),contrib/systemd/$(file)=$(SYSTEMDDIR)/$(if \
+		$(filter $(user_units),$(file)),user,system)/$(file))
+# Directories that perhaps nobody else needs, the inner ones first.
+own_directories = $(addprefix $(MANDIR)/,$(sort $(foreach file,$(pages),$(call section,$(file))))) \
+	$(foreach directory,$(BASHDIR) $(ZSHDIR) $(FISHDIR),$(directory) $(dir $(directory))) \
+	$(if $(SYSTEMDDIR),$(SYSTEMDDIR)/system $(SYSTEMDDIR)/user $(SYSTEMDDIR))
 
+.PHONY: install uninstall dist deb check-packages clean help
+install: all ## install programs, manual pages, completions and units under DESTDIR and PREFIX
+	@set -e; for place in $(places); do \
+		from=$${place%%=*} to='$(DESTDIR)'$${place#*=} mode=644; \
+		case $$from in $(B)/chan*) mode=755 ;; esac; \
+		echo "  INSTALL $$to"; \
+		$(INSTALL) -d -m 755 "$${to%/*}"; \
+		$(INSTALL) -m $$mode "$$from" "$$to"; \
+		case $$from in contrib/systemd/*) \
+			sed -e 's|^\(Exec[A-Za-z]*=\)/usr/bin/env |\1|' \
+				-e 's|^\(Exec[A-Za-z]*=\)chancat|\1$(BINDIR)/chancat|' "$$from" >"$$to" ;; \
+		esac; \
+	done
+
+# A directory that was made for it and is empty now goes, too; BINDIR, and what contains the others,
+# stays.
 uninstall: ## remove what install put there
-	rm -f $(addprefix '$(DESTDIR)',$(BINDIR)/chancat $(BINDIR)/chancatd \
-		$(MANDIR)/man1/chancat.1 $(MANDIR)/man7/chancat-protocol.7 $(MANDIR)/man8/chancatd.8)
+	rm -f $(foreach place,$(places),'$(DESTDIR)'$(lastword $(subst =, ,$(place))))
+	@rmdir $(addprefix '$(DESTDIR)',$(own_directories)) 2>/dev/null || true
 
-# The same commit gives the same bytes.
+# The same commit gives the same bytes, wherever it lies and whatever git is set to.
 dist: ## build/chancat-VERSION.tar.gz from the last commit
+	@[ -e .git ] || { echo 'make dist: it packs a commit, and this is no git checkout' >&2; exit 1; }
 	@mkdir -p build
-	git archive --format=tar --prefix=chancat-$(VERSION)/ HEAD | gzip -9n \
-		>build/chancat-$(VERSION).tar.gz
+	git -c tar.umask=0022 -c core.autocrlf=false archive --format=tar \
+		--prefix=chancat-$(VERSION)/ HEAD >build/chancat-$(VERSION).tar
+	gzip -9nf build/chancat-$(VERSION).tar
+
+deb: ## install what it needs, build Debian packages of the last commit in build/deb
+	@$(INSTALL_DEPS) --packages
+	contrib/packaging/deb $(VERSION)
+
+check-packages: ## as root on Debian: install what it needs, build, try and purge the packages
+	@$(INSTALL_DEPS) --packages
+	@contrib/packaging/check $(VERSION)
 
 clean: ## remove build/
 	rm -rf build
@@ -317,7 +366,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
-	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR MANDIR PKG_CONFIG V=1 DEVELOPER=1'
-	@echo '             SANITIZE=address,undefined or thread'
+	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BINDIR MANDIR PKG_CONFIG V=1'
+	@echo '             DEVELOPER=1 SANITIZE=address,undefined or thread'
 	@echo "             make bench: ROWS='read send' (default all: tests/bench/run --list)"
 	@echo "                         BENCH='--scale 0.01' (a quick look) or --json"

@@ -2,6 +2,7 @@
 #include "client/channel.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -21,6 +22,7 @@ struct fetch {
     bool stopped;           /* the sink had enough */
     bool checks;            /* the newest message we know must come first */
     bool checked;           /* this fetch asked for it */
+    bool needs_old;         /* it did not, so it is good only over the connection there was */
     bool reset;             /* it did not come */
     enum error_kind failed; /* ERROR_LOCAL: no memory for a message, as `why` says */
     struct error why;
@@ -187,7 +189,7 @@ static bool on_body(void *context, const struct http_reply *reply, struct span p
 {
     struct fetch *f = context;
     struct channel *c = f->channel;
-    if (reply->status == 200 && reply->reconnected && can_check(c) && must_have(c) && !f->checked) {
+    if (reply->status == 200 && reply->reconnected && f->needs_old) {
         f->again = true;
         return false;
     }
@@ -247,6 +249,21 @@ static enum error_kind tell_reset(const struct channel *c, struct error *e)
                      c->known.id);
 }
 
+/* One line about a request that has ended; `messages` < 0: they are not counted. */
+static void tell_request(const char *method, const char *target, const struct http_reply *reply,
+                         int64_t messages, int64_t began_ms)
+{
+    char answer[64], count[32] = "";
+    snprintf(answer, sizeof(answer), "%s",
+             reply->end == HTTP_INTERRUPTED ? "interrupted" : "no answer");
+    if (reply->status)
+        snprintf(answer, sizeof(answer), "status %ld", reply->status);
+    if (reply->status && messages >= 0)
+        snprintf(count, sizeof(count), ", %" PRId64 " messages", messages);
+    log_info("%s %s: %s%s, %.3f s", method, target, answer, count,
+             (double)(clock_now_ms() - began_ms) / 1000);
+}
+
 /* Fetches c->target. */
 static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *e)
 {
@@ -266,9 +283,10 @@ static enum error_kind fetch(struct fetch *f, int64_t silence_ms, struct error *
         .context = f,
     };
     struct http_reply reply;
+    int64_t began_ms = clock_now_ms();
     http_perform(c->http, &request, &reply);
     message_release(&f->message);
-    log_info("GET %s: status %ld, %" PRId64 " messages", c->target.data, reply.status, f->elements);
+    tell_request("GET", c->target.data, &reply, f->elements, began_ms);
     f->fetched->retry_after_ms = reply.retry_after_ms;
     f->last_id = reply.last_id;
     if (f->again)
@@ -322,6 +340,7 @@ static enum error_kind fetch_after(struct fetch *f, int64_t wait_s, struct error
     int64_t wait = c->can_wait && !f->checks ? wait_s : 0;
     int64_t after = f->checks ? c->known.id - 1 : c->cursor, before = c->cursor;
     f->checked = f->checks;
+    f->needs_old = !f->checked && can_check(c) && must_have(c);
     enum error_kind kind = start_target(c, "/get", e);
     if (kind)
         return kind;
@@ -489,8 +508,9 @@ static void post(struct channel *c, struct http_request *request, struct channel
     request->on_body = on_post_body;
     request->on_sent = c->on_sent ? on_sent : NULL;
     request->context = c;
+    int64_t began_ms = clock_now_ms();
     http_perform(c->http, request, reply);
-    log_info("POST %s: status %ld", request->target, reply->status);
+    tell_request("POST", request->target, reply, -1, began_ms);
     *ret =
         (struct channel_posted){.retry_after_ms = reply->retry_after_ms, .status = reply->status};
 }
@@ -528,6 +548,6 @@ enum error_kind channel_post_batch(struct channel *c, const struct batch *batch,
         .prefer = !full && c->can_minimal ? "return=minimal" : NULL,
     };
     post(c, &request, ret, &reply);
-    return outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch, &ret->stored,
-                            e);
+    return outcome_of_batch(&reply, (struct span){c->body.data, c->body.len}, batch,
+                            request.prefer != NULL, &ret->stored, e);
 }

@@ -6,11 +6,22 @@
 
 #define RECEIPT_MAX (4u * SCAN_ELEMENT_MAX)
 
+/* From here on the poll loop may meet it. */
+static void expect_echo(struct courier *c, const struct parcel *p)
+{
+    struct echo *echo = &c->s->echo;
+    if (!c->s->options->no_echo || c->apart)
+        return;
+    if (p->batch)
+        echo_begin_batch(echo, p->batch, p->watermark);
+    else
+        echo_begin(echo, p->sender, p->content, p->watermark);
+}
+
 static enum error_kind before_try(void *context, const struct parcel *p, struct error *e)
 {
     struct courier *c = context;
-    if (c->s->options->no_echo)
-        echo_begin(&c->s->echo, p->sender, p->content, p->watermark);
+    expect_echo(c, p);
     return c->before_try ? c->before_try(c->context, p, e) : ERROR_NONE;
 }
 
@@ -74,13 +85,59 @@ static void print_receipts(struct courier *c, const struct parcel *p, const stru
     }
 }
 
+static bool own_element(void *context, struct span element, const struct flat *flat)
+{
+    struct courier *c = context;
+    if (message_parse(&c->message, element, flat, NULL))
+        return false;
+    echo_own(&c->s->echo, c->message.id, c->message.id);
+    return true;
+}
+
+/* The ids of a batch; when there are gaps between them, they are in the reply. */
+static void own_batch(struct courier *c, const struct parcel *p, const struct stored *stored)
+{
+    struct scan scan;
+    if (stored->last - stored->first + 1 == (int64_t)batch_count(p->batch)) {
+        echo_own(&c->s->echo, stored->first, stored->last);
+        return;
+    }
+    scan_init(&scan);
+    (void)scan_feed(&scan, stored->json, own_element, c);
+    scan_release(&scan);
+}
+
+/* Which ids are ours. Nothing is stored: their ids are 0. */
+static void tell_echo(struct courier *c, const struct parcel *p, const struct stored *stored)
+{
+    struct echo *echo = &c->s->echo;
+    c->apart |= p->apart && p->attempts > 0;
+    if (stored->last > 0 && p->batch)
+        own_batch(c, p, stored);
+    else if (stored->last > 0)
+        echo_own(echo, stored->first, stored->last);
+    if (!c->apart)
+        echo_end(echo);
+}
+
+void courier_apart_done(struct courier *c)
+{
+    if (c->apart)
+        echo_end(&c->s->echo);
+    c->apart = false;
+}
+
 enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e)
 {
     struct session *s = c->s;
     struct stored stored = {0};
+    if (p->attempts > 0) /* there may be no other try */
+        expect_echo(c, p);
     enum error_kind kind = deliver(&c->deliver, p, &stored, e);
-    if (s->options->no_echo) /* batches are not used then */
-        echo_end(&s->echo, kind ? 0 : stored.last);
+    if (kind)
+        stored = (struct stored){0};
+    if (s->options->no_echo)
+        tell_echo(c, p, &stored);
     atomic_fetch_add(&s->posts, 1);
     if (atomic_load(&s->pausing))
         http_wake(s->poll_http);
@@ -97,6 +154,5 @@ void courier_while_waiting(struct courier *c, void (*work)(void *context), void 
 
 bool courier_can_batch(const struct courier *c)
 {
-    const struct options *o = c->s->options;
-    return c->deliver.channel.can_batch && !o->no_echo && !o->outbox;
+    return c->deliver.channel.can_batch;
 }

@@ -22,6 +22,7 @@ struct courier {
     enum error_kind (*before_try)(void *context, const struct parcel *p, struct error *e);
     void *context;
     bool receipts_over; /* nobody can read them any more */
+    bool apart;         /* the last batch is perhaps stored, and its lines follow one by one */
 };
 
 void courier_init(struct courier *c, struct session *s, struct tally *tally);
@@ -33,7 +34,9 @@ void courier_while_waiting(struct courier *c, void (*work)(void *context), void 
 /* May several lines go as one batch? Known after the first line. */
 bool courier_can_batch(const struct courier *c);
 
-/* Kinds as deliver(). */
+/* Kinds as deliver(). After a batch that must be taken apart (parcel.apart), courier_apart_done()
+ * says that all of its lines were taken: until then messages that look like them wait. */
 enum error_kind courier_take(struct courier *c, struct parcel *p, struct error *e);
+void courier_apart_done(struct courier *c);
 
 #endif

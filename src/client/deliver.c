@@ -222,7 +222,8 @@ static bool pause_before_next(struct progress *g)
         log_warn("%s: %s; %s", g->p->label, g->e->text,
                  g->maybe ? "finding out whether it was stored" : "trying again");
     else
-        log_info("%s: %s; next step in %.1f s", g->p->label, g->e->text, (double)pause_ms / 1000);
+        log_info("%s: %s", g->p->label, g->e->text);
+    log_info("%s: next step in %.1f s", g->p->label, (double)pause_ms / 1000);
     return settle_wait(d->channel.http, clock_deadline(pause_ms), d->give_up_at);
 }
 

@@ -14,14 +14,34 @@
 #define LOCK_LOOK_MS 200
 #define DAY_S        86400
 
-/* What a try of the line in work must be remembered by, before its first byte leaves. */
+static struct outbox_try try_of(const struct parcel *p)
+{
+    return (struct outbox_try){.watermark = p->watermark,
+                               .attempts = p->attempts,
+                               .first_s = p->first_s,
+                               .keyed = p->keyed};
+}
+
+/* Most repeats find the record as it must be; so they need no room on the disk. */
+static enum error_kind record_batch(struct drain *d, const struct parcel *p, struct error *e)
+{
+    struct outbox_try old = d->record.try;
+    if (old.attempts > 0 && old.keyed == p->keyed && old.watermark == p->watermark)
+        return ERROR_NONE;
+    d->record.try = try_of(p);
+    enum error_kind kind = outbox_batch_record(d->outbox, &d->record, e);
+    if (kind)
+        d->record.try = old;
+    return kind;
+}
+
+/* What a try of the line or batch in work must be remembered by, before its first byte leaves. */
 static enum error_kind before_try(void *context, const struct parcel *p, struct error *e)
 {
     struct drain *d = context;
-    d->line.try = (struct outbox_try){.watermark = p->watermark,
-                                      .attempts = p->attempts,
-                                      .first_s = p->first_s,
-                                      .keyed = p->keyed};
+    if (p->batch)
+        return record_batch(d, p, e);
+    d->line.try = try_of(p);
     return outbox_record_try(d->outbox, &d->line, e);
 }
 
@@ -32,12 +52,17 @@ enum error_kind drain_init(struct drain *d, struct courier *courier, struct outb
     d->server = options_server(courier->s->options);
     courier->before_try = before_try;
     courier->context = d;
+    batch_init(&d->batch);
+    outbox_batch_init(&d->record);
     return outbox_highest(outbox, &d->number, e);
 }
 
 void drain_release(struct drain *d)
 {
     outbox_line_release(&d->line);
+    outbox_line_release(&d->more);
+    batch_release(&d->batch);
+    outbox_batch_release(&d->record);
 }
 
 void drain_note(struct drain *d, uint64_t number, const char key[KEY_LEN + 1])
@@ -84,11 +109,63 @@ static enum error_kind leave_unknown(struct drain *d, const struct error *cause,
     return set_aside(d, why, e);
 }
 
-/* Will no later run find out either? */
+static int64_t age_in_days(const struct parcel *p)
+{
+    return ((int64_t)time(NULL) - p->first_s) / DAY_S;
+}
+
+/* Will no later run find out either? Nobody can look, or there is nothing to tell an older message
+ * by and no server has the key any more. */
 static bool is_hopeless(const struct parcel *p)
 {
-    int64_t age_s = (int64_t)time(NULL) - p->first_s;
-    return p->hopeless || (p->unreadable && p->first_s > 0 && age_s > DRAIN_UNKNOWN_DAYS * DAY_S);
+    bool blind = p->unreadable || p->watermark < 0;
+    return p->hopeless || (blind && p->first_s > 0 && age_in_days(p) >= DRAIN_UNKNOWN_DAYS);
+}
+
+/* May a later run still settle it with its key, and only with that? */
+static bool needs_its_key(const struct parcel *p)
+{
+    return p->attempts > 0 && p->watermark < 0 && p->keyed && !p->answered &&
+           age_in_days(p) < DELIVER_KEY_DAYS;
+}
+
+/* All lines are given out anew. */
+static void rewind_all(struct drain *d)
+{
+    outbox_rewind(d->outbox);
+    d->foreign = 0;
+}
+
+/* --- one line --------------------------------------------------------------------------------- */
+
+/* The line in work has been dealt with; id > 0: it is stored. It was perhaps one of a batch that
+ * was taken apart, its `member`-th. */
+static enum error_kind settled(struct drain *d, size_t member, int64_t id, struct error *e)
+{
+    if (member < outbox_batch_count(&d->record))
+        return outbox_batch_next(d->outbox, &d->record, member, id, e);
+    return id > 0 ? outbox_remove(d->outbox, &d->line, e) : ERROR_NONE;
+}
+
+static struct parcel parcel_of(const struct drain *d, size_t member, const char *label)
+{
+    const struct outbox_line *line = &d->line;
+    bool of_batch = member < outbox_batch_count(&d->record);
+    bool tried_alone = !of_batch || line->try.attempts > 0;
+    const struct outbox_try *try = tried_alone ? &line->
+    try:
+        &d->record.try;
+    return (struct parcel){.label = label,
+                           .channel = line->channel,
+                           .sender = line->sender,
+                           .content = line->content,
+                           .key = line->key,
+                           .watermark = try->watermark,
+                           .attempts = try->attempts,
+                           .first_s = try->first_s,
+                           .keyed = try->keyed,
+                           .ended_ms = of_batch ? d->apart_ms : 0, /* so they wait only once */
+                           .answered = of_batch && d->record.state == OUTBOX_BATCH_ANSWERED};
 }
 
 /* Takes the line in work to its end. */
@@ -96,26 +173,21 @@ static enum error_kind send_line(struct drain *d)
 {
     struct error e;
     struct outbox_line *line = &d->line;
+    size_t member = outbox_batch_find(&d->record, line);
     char label[64];
     snprintf(label, sizeof(label), "outbox line %" PRIu64, line->number);
-    struct parcel p = {.label = label,
-                       .channel = line->channel,
-                       .sender = line->sender,
-                       .content = line->content,
-                       .key = line->key,
-                       .watermark = line->try.watermark,
-                       .attempts = line->try.attempts,
-                       .first_s = line->try.first_s,
-                       .keyed = line->try.keyed};
+    struct parcel p = parcel_of(d, member, label);
     enum error_kind kind = courier_take(d->courier, &p, &e);
     struct error why = e;
-    if (kind == ERROR_NONE)
-        kind = outbox_remove(d->outbox, line, &e);
-    else if (kind == ERROR_REFUSED && p.line_refused)
+    if (kind == ERROR_NONE) {
+        kind = settled(d, member, p.id, &e);
+    } else if (kind == ERROR_REFUSED && p.line_refused) {
         kind = refuse(d, &why, &e);
-    else if (kind == ERROR_UNKNOWN && is_hopeless(&p))
+        kind = kind ? kind : settled(d, member, 0, &e);
+    } else if (kind == ERROR_UNKNOWN && is_hopeless(&p)) {
         kind = leave_unknown(d, &why, &e);
-    else if (p.attempts == 0 && line->try.attempts > 0) {
+        kind = kind ? kind : settled(d, member, 0, &e);
+    } else if (p.attempts == 0 && line->try.attempts > 0) {
         line->try.attempts = 0; /* nothing of it has ever left */
         if (outbox_record_try(d->outbox, line, &why))
             log_info("%s: %s", label, why.text); /* it will be looked for in vain: no harm */
@@ -123,32 +195,196 @@ static enum error_kind send_line(struct drain *d)
     return kind ? fail(d, kind, &e) : kind;
 }
 
-/* One line. False: nothing more to do now. */
+/* The next line for this run's server; *ret_found false: none waits, or a signal came. */
+static enum error_kind next_line(struct drain *d, uint64_t upto, struct outbox_line *line,
+                                 bool *ret_found, struct error *e)
+{
+    *ret_found = false;
+    while (!stop_signal()) {
+        enum error_kind kind = outbox_next(d->outbox, upto, line, ret_found, e);
+        if (kind == ERROR_BAD_DATA) {
+            log_error("%s", e->text);
+            tally_add(d->courier->tally, ERROR_LOCAL);
+        } else if (kind || !*ret_found || span_equal(line->server, d->server)) {
+            return kind;
+        } else {
+            d->foreign++;
+        }
+    }
+    *ret_found = false;
+    return ERROR_NONE;
+}
+
+/* --- a batch ---------------------------------------------------------------------------------- */
+
+/* Adds a line to the batch. False: it does not go with it. One that came late may have a lower
+ * number than those before it; a record needs them ascending. */
+static bool add(struct drain *d, const struct outbox_line *line)
+{
+    struct batch_line text = {(int64_t)line->number, line->channel, line->sender, line->content};
+    return line->number <= INT64_MAX && line->number > d->record.last &&
+           batch_add(&d->batch, &text) && outbox_batch_add(&d->record, line);
+}
+
+/* The line in work, and what waits behind it and fits. False: it goes alone. */
+static bool gather(struct drain *d, uint64_t upto)
+{
+    struct error e;
+    bool found = true;
+    if (!courier_can_batch(d->courier) || d->record.first || d->line.try.attempts > 0 ||
+        d->line.number <= d->alone)
+        return false;
+    batch_clear(&d->batch);
+    if (outbox_batch_begin(&d->record, d->server, &e) || !add(d, &d->line)) {
+        outbox_batch_clear(&d->record);
+        return false;
+    }
+    while (next_line(d, upto, &d->more, &found, &e) == ERROR_NONE && found) {
+        if (d->more.try.attempts > 0 || !add(d, &d->more)) {
+            outbox_put_back(d->outbox);
+            break;
+        }
+    }
+    if (outbox_batch_count(&d->record) > 1)
+        return true;
+    outbox_batch_clear(&d->record);
+    return false;
+}
+
+/* The lines of the batch go one by one: as they are when nothing of it is stored, else as tried. */
+static enum error_kind take_apart(struct drain *d, const struct parcel *p, struct error *e)
+{
+    struct outbox_batch *r = &d->record;
+    rewind_all(d);
+    if (p->attempts == 0) {
+        d->alone = r->last;
+        return outbox_batch_forget(d->outbox, r, e);
+    }
+    r->state = p->answered ? OUTBOX_BATCH_ANSWERED : OUTBOX_BATCH_APART;
+    d->apart_ms = p->ended_ms ? p->ended_ms : clock_now_ms();
+    r->try = try_of(p);
+    r->try.keyed = false; /* none of the lines went with its own key */
+    return outbox_batch_record(d->outbox, r, e);
+}
+
+/* Takes the batch in work to its end, or apart. False: nothing more to do now. */
+static bool send_batch(struct drain *d)
+{
+    struct error e;
+    struct outbox_batch *r = &d->record;
+    char label[96];
+    snprintf(label, sizeof(label), "outbox lines %" PRIu64 " to %" PRIu64, r->first, r->last);
+    struct parcel p = {.label = label,
+                       .channel = batch_at(&d->batch, 0).channel,
+                       .batch = &d->batch,
+                       .key = r->key,
+                       .watermark = r->try.watermark,
+                       .attempts = r->try.attempts,
+                       .first_s = r->try.first_s,
+                       .keyed = r->try.keyed};
+    enum error_kind kind = courier_take(d->courier, &p, &e);
+    struct error why;
+    if (kind == ERROR_NONE) {
+        kind = outbox_batch_stored(d->outbox, r, &e);
+    } else if ((p.apart && !needs_its_key(&p)) || (kind == ERROR_LOCAL && p.attempts == 0)) {
+        log_info("%s: %s; sending them one by one", label, e.text);
+        kind = take_apart(d, &p, &e);
+    } else if (p.attempts == 0 && outbox_batch_forget(d->outbox, r, &why)) {
+        log_info("%s: %s", label, why.text); /* it goes again as it is: no harm */
+    }
+    return kind ? fail(d, kind, &e), false : true;
+}
+
+/* The lines of the batch in work, as they wait. *ret_all false: some do not wait any more. */
+static enum error_kind load_batch(struct drain *d, bool *ret_all, struct error *e)
+{
+    enum error_kind kind = ERROR_NONE;
+    *ret_all = true;
+    batch_clear(&d->batch);
+    for (size_t i = 0; !kind && *ret_all && i < outbox_batch_count(&d->record); i++) {
+        const struct outbox_member *m = outbox_batch_at(&d->record, i);
+        kind = outbox_get(d->outbox, m->number, m->key, &d->more, ret_all, e);
+        struct batch_line text = {(int64_t)m->number, d->more.channel, d->more.sender,
+                                  d->more.content};
+        *ret_all = *ret_all && batch_add(&d->batch, &text);
+    }
+    return kind;
+}
+
+/* Nobody knows which lines a damaged record speaks of: none with its numbers is sent. */
+static enum error_kind drop_damaged(struct drain *d, struct error *e)
+{
+    struct error cause = *e;
+    uint64_t first = d->record.first, last = d->record.last;
+    bool found = true;
+    enum error_kind kind = ERROR_NONE;
+    rewind_all(d);
+    while (!kind && found) {
+        kind = outbox_next(d->outbox, last, &d->line, &found, e);
+        if (kind == ERROR_BAD_DATA) {
+            log_error("%s", e->text);
+            tally_add(d->courier->tally, ERROR_LOCAL);
+            kind = ERROR_NONE;
+            found = true;
+        } else if (!kind && found && d->line.number >= first) {
+            kind = leave_unknown(d, &cause, e);
+        }
+    }
+    rewind_all(d);
+    return kind ? kind : outbox_batch_forget(d->outbox, &d->record, e);
+}
+
+/* What an earlier process has left of a batch comes before all else. False: nothing more to do. */
+static bool resume(struct drain *d)
+{
+    struct error e;
+    bool all;
+    enum error_kind kind;
+    while ((kind = outbox_batch_load(d->outbox, d->server, &d->record, &e)) == ERROR_BAD_DATA) {
+        kind = drop_damaged(d, &e);
+        if (kind)
+            return fail(d, kind, &e), false;
+    }
+    if (kind)
+        return fail(d, kind, &e), false;
+    d->apart_ms = clock_now_ms();
+    if (!d->record.first || d->record.state != OUTBOX_BATCH_WHOLE)
+        return true;
+    kind = load_batch(d, &all, &e);
+    if (!kind && all)
+        return send_batch(d);
+    struct parcel tried = {.watermark = d->record.try.watermark,
+                           .attempts = d->record.try.attempts,
+                           .first_s = d->record.try.first_s};
+    if (!kind)
+        kind = take_apart(d, &tried, &e);
+    return kind ? fail(d, kind, &e), false : true;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+/* One line, or several. False: nothing more to do now. */
 static bool step(struct drain *d, uint64_t upto)
 {
     bool found;
     struct error e;
-    enum error_kind kind = outbox_next(d->outbox, upto, &d->line, &found, &e);
-    if (kind == ERROR_BAD_DATA) {
-        log_error("%s", e.text);
-        tally_add(d->courier->tally, ERROR_LOCAL);
-        return true;
-    }
+    enum error_kind kind = next_line(d, upto, &d->line, &found, &e);
     if (kind)
         return fail(d, kind, &e), false;
     if (!found)
         return false;
-    if (span_equal(d->line.server, d->server))
-        return send_line(d) == ERROR_NONE;
-    d->foreign++;
-    return true;
+    if (gather(d, upto))
+        return !stop_signal() && send_batch(d);
+    return send_line(d) == ERROR_NONE;
 }
 
 static void drain_upto(struct drain *d, uint64_t upto)
 {
     struct error e;
     if (d->failure.kind) /* its line is to be given out again */
-        outbox_rewind(d->outbox);
+        rewind_all(d);
+    else
+        d->alone = 0;
     d->failure.kind = ERROR_NONE;
     d->held = false;
     d->look_at_ms = clock_deadline(LOCK_LOOK_MS);
@@ -159,8 +395,11 @@ static void drain_upto(struct drain *d, uint64_t upto)
     if (!d->held)
         return;
     deliver_forget(&d->courier->deliver); /* another process may have sent meanwhile */
-    while (!stop_signal() && step(d, upto)) {
+    if (!stop_signal() && resume(d)) {
+        while (!stop_signal() && step(d, upto)) {
+        }
     }
+    courier_apart_done(d->courier);
     outbox_unlock(d->outbox); /* between two lines of stdin others may send */
 }
 
@@ -231,17 +470,20 @@ void drain_finish(struct drain *d, bool all)
 {
     struct error e;
     uint64_t upto = d->number;
+    bool told = false;
     const _Atomic int64_t *give_up_at = &d->courier->s->give_up_at;
     int64_t end = clock_deadline(d->courier->s->options->retry_for_ms);
     if (all && outbox_highest(d->outbox, &upto, &e))
         fail(d, ERROR_LOCAL, &e);
-    outbox_rewind(d->outbox);
-    d->foreign = 0;
+    rewind_all(d);
     if (!stop_signal() && (!d->failure.kind || clock_now_ms() - d->failed_ms >= DRAIN_LAST_MS))
         drain_upto(d, upto);
     while (!d->held && !d->failure.kind && !stop_signal() && waits(d, all, upto) &&
            clock_left_ms(end) != 0 && clock_left_ms(*give_up_at) != 0) {
         int64_t next = clock_sooner(d->look_at_ms, clock_sooner(end, *give_up_at));
+        if (!told)
+            log_info("another process is sending from the outbox; waiting for it");
+        told = true;
         http_wait(d->courier->s->post_http, next, -1);
         if (clock_left_ms(d->look_at_ms) == 0)
             drain_upto(d, upto);

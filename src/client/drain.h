@@ -11,6 +11,12 @@
  * theirs to send, or a run would never end beside a busy one. --flush sends what is there when it
  * begins.
  *
+ * Lines that wait together go as one batch where the server takes batches: up to the first that
+ * was tried before, and as many as fit. A batch that somebody has left behind comes first, whoever
+ * added its lines; outbox_batch.h tells how it is remembered. One that the server refuses, or that
+ * cannot be remembered (a full disk), goes line by line. One that may be stored, and that only its
+ * key can settle, waits for that while the server may know the key.
+ *
  * Lines that were meant for another server than this run's are left alone.
  *
  * Belongs to the thread that sends.
@@ -20,18 +26,24 @@
 
 #include "client/courier.h"
 #include "client/outbox.h"
+#include "client/outbox_batch.h"
 
 #define DRAIN_REST_MS      30000 /* between two drainings, after one that outlasted --retry-for */
 #define DRAIN_LAST_MS      1000  /* a failure older than this allows one draining more at the end */
-#define DRAIN_UNKNOWN_DAYS 7     /* a line whose server lets nobody look for so long is set aside */
+#define DRAIN_UNKNOWN_DAYS 7     /* a line that nothing can tell of after so long is set aside */
 
 struct drain {
     struct courier *courier;
     struct outbox *outbox;
     struct span server; /* of this run; lines for others are left */
     struct outbox_line line;
-    uint64_t number; /* sent up to this one: this run's last, or the last at its start */
-    bool added;      /* it is this run's, with this key: */
+    struct outbox_line more;    /* the one behind it, while a batch is gathered */
+    struct batch batch;         /* what goes together, */
+    struct outbox_batch record; /* and what is remembered of it; or one that was taken apart */
+    int64_t apart_ms;           /* its last try ended before this moment */
+    uint64_t alone;             /* lines up to this number go one by one */
+    uint64_t number;            /* sent up to this one: this run's last, or the last at its start */
+    bool added;                 /* it is this run's, with this key: */
     char key[KEY_LEN + 1];
     int64_t set_aside;    /* lines of this run that this process has set aside */
     struct error failure; /* why the last draining stopped; kind ERROR_NONE: it did not */

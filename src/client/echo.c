@@ -1,28 +1,96 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/echo.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/hash.h"
+
 void echo_init(struct echo *echo)
 {
     *echo = (struct echo){0};
     pthread_mutex_init(&echo->lock, NULL);
     buf_init(&echo->ranges, ECHO_RANGES_MAX * sizeof(struct echo_range));
+    buf_init(&echo->lines, BATCH_LINES_MAX * sizeof(uint64_t));
 }
 
 void echo_release(struct echo *echo)
 {
     buf_release(&echo->ranges);
+    buf_release(&echo->lines);
     pthread_mutex_destroy(&echo->lock);
+}
+
+/* --- what is in flight ------------------------------------------------------------------------ */
+
+static const struct span between = {"\xFF", 1}; /* no sender has that byte */
+
+/* What the server makes of a line of ours, and a message as it came from it. */
+static uint64_t hash_of_line(struct span sender, struct span content)
+{
+    uint64_t h = text_hash_html_escaped(HASH_START, text_trim(sender));
+    return text_hash_html_escaped(hash_add(h, between), text_trim(content));
+}
+
+static uint64_t hash_of_message(const struct message *m)
+{
+    return hash_add(hash_add(hash_add(HASH_START, m->sender), between), m->content);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x < y ? -1 : x > y;
+}
+
+static void start(struct echo *echo, int64_t after)
+{
+    echo->in_flight = true;
+    echo->any = false;
+    echo->after = after;
+    buf_clear(&echo->lines);
+}
+
+static void expect(struct echo *echo, struct span sender, struct span content)
+{
+    uint64_t h = hash_of_line(sender, content);
+    echo->any |= buf_add(&echo->lines, &h, sizeof(h)) != 0;
 }
 
 void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after)
 {
     pthread_mutex_lock(&echo->lock);
-    echo->in_flight = true;
-    echo->sender = sender;
-    echo->content = content;
-    echo->after = after;
+    start(echo, after);
+    expect(echo, sender, content);
     pthread_mutex_unlock(&echo->lock);
 }
+
+void echo_begin_batch(struct echo *echo, const struct batch *batch, int64_t after)
+{
+    pthread_mutex_lock(&echo->lock);
+    start(echo, after);
+    for (size_t i = 0; i < batch_count(batch); i++) {
+        struct batch_line line = batch_at(batch, i);
+        expect(echo, line.sender, line.content);
+    }
+    if (echo->lines.len)
+        qsort(echo->lines.data, echo->lines.len / sizeof(uint64_t), sizeof(uint64_t), compare);
+    pthread_mutex_unlock(&echo->lock);
+}
+
+static bool is_in_flight(const struct echo *echo, const struct message *m)
+{
+    if (!echo->in_flight || m->id <= echo->after)
+        return false;
+    uint64_t h = hash_of_message(m);
+    return echo->any ||
+           (echo->lines.len &&
+            bsearch(&h, echo->lines.data, echo->lines.len / sizeof(h), sizeof(h), compare));
+}
+
+/* --- what is ours ----------------------------------------------------------------------------- */
 
 static struct echo_range *ranges(struct echo *echo, size_t *ret_count)
 {
@@ -30,15 +98,15 @@ static struct echo_range *ranges(struct echo *echo, size_t *ret_count)
     return (struct echo_range *)(void *)echo->ranges.data; /* from malloc: aligned */
 }
 
-static void remember(struct echo *echo, int64_t id)
+static void remember(struct echo *echo, int64_t first, int64_t last)
 {
     size_t count;
     struct echo_range *r = ranges(echo, &count);
-    if (count > echo->head && r[count - 1].last + 1 == id) {
-        r[count - 1].last = id;
+    if (count > echo->head && r[count - 1].last + 1 == first) {
+        r[count - 1].last = last;
         return;
     }
-    struct echo_range next = {id, id};
+    struct echo_range next = {first, last};
     if (buf_add(&echo->ranges, &next, sizeof(next))) {
         buf_consume(&echo->ranges, count ? sizeof(next) : 0);
         echo->head -= echo->head > 0;
@@ -46,12 +114,17 @@ static void remember(struct echo *echo, int64_t id)
     }
 }
 
-void echo_end(struct echo *echo, int64_t id)
+void echo_own(struct echo *echo, int64_t first, int64_t last)
+{
+    pthread_mutex_lock(&echo->lock);
+    remember(echo, first, last);
+    pthread_mutex_unlock(&echo->lock);
+}
+
+void echo_end(struct echo *echo)
 {
     pthread_mutex_lock(&echo->lock);
     echo->in_flight = false;
-    if (id > 0)
-        remember(echo, id);
     pthread_mutex_unlock(&echo->lock);
 }
 
@@ -65,8 +138,7 @@ enum echo_answer echo_ask(struct echo *echo, const struct message *m)
         echo->head++;
     if (echo->head < count && r[echo->head].first <= m->id)
         answer = ECHO_OWN;
-    else if (echo->in_flight && m->id > echo->after &&
-             message_is_ours(m, echo->sender, echo->content))
+    else if (is_in_flight(echo, m))
         answer = ECHO_WAIT;
     if (echo->head > count / 2) { /* seldom, so that forgetting stays cheap */
         buf_consume(&echo->ranges, echo->head * sizeof(*r));

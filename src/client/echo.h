@@ -3,11 +3,14 @@
  * echo: which messages this run has sent itself, for --no-echo: by id, not by name.
  *
  * The poll loop may see a message before the sending thread has its reply. Then a message that
- * looks like the one in flight must wait for its id (ECHO_WAIT) instead of being guessed.
+ * looks like one of those in flight must wait for the ids (ECHO_WAIT) instead of being guessed.
+ * Of what is in flight only a hash of each line's canonical form is kept, sorted, so that a look
+ * at a message costs the same for one line and for a thousand. Two texts with one hash only wait
+ * longer than they must. When there is no memory for the hashes, everything waits.
  *
  * Ids of own messages are kept as ranges, until the receiver is past them; with one sender they
  * are mostly one range. At most ECHO_RANGES_MAX (16 MiB); then the oldest is forgotten
- * and may be printed. The lock inside is a leaf, held for a few instructions.
+ * and may be printed. The lock inside is a leaf, held for one message, or for the lines of a batch.
  */
 #ifndef CHANCAT_ECHO_H
 #define CHANCAT_ECHO_H
@@ -16,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/batch.h"
 #include "common/message.h"
 
 #define ECHO_RANGES_MAX (1024u * 1024)
@@ -31,19 +35,23 @@ struct echo {
     struct buf ranges; /* struct echo_range, ascending; under the lock, as all below */
     size_t head;       /* ranges at the front that the receiver is past */
     bool in_flight;
-    struct span sender, content; /* of the message in flight; the sending thread's */
+    struct buf lines; /* uint64_t, ascending: hashes of the lines in flight */
+    bool any;         /* no memory for them: each message may be one */
     int64_t after;
 };
 
 void echo_init(struct echo *echo);
 void echo_release(struct echo *echo);
 
-/* Sending thread: a POST begins, its message will have an id above `after`; the spans stay valid
- * until echo_end(). */
+/* Sending thread: a POST begins, its messages will have ids above `after`. */
 void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after);
+void echo_begin_batch(struct echo *echo, const struct batch *batch, int64_t after);
 
-/* Sending thread: it ended; id > 0: stored. */
-void echo_end(struct echo *echo, int64_t id);
+/* Sending thread: what has these ids is ours. */
+void echo_own(struct echo *echo, int64_t first, int64_t last);
+
+/* Sending thread: it ended; echo_own() was called before with what is stored. */
+void echo_end(struct echo *echo);
 
 /* Receiving thread: whose is this? Ids must come ascending; smaller ones are forgotten. */
 enum echo_answer echo_ask(struct echo *echo, const struct message *m);

@@ -15,6 +15,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/number.h"
 #include "common/stop.h"
 
@@ -30,6 +31,8 @@ struct http {
     int fd; /* of the connection made last; -1: none, or it is closed */
     bool corked;
     char curl_error[CURL_ERROR_SIZE];
+    const char *unix_socket; /* the caller's */
+    struct http_peer peer;
     /* the request in work */
     const struct http_request *request;
     struct http_reply *reply;
@@ -54,6 +57,11 @@ void http_global_release(void)
 const char *http_library_version(void)
 {
     return "libcurl/" LIBCURL_VERSION;
+}
+
+const char *http_library_details(void)
+{
+    return curl_version();
 }
 
 static size_t on_read(char *to, size_t size, size_t count, void *context)
@@ -137,6 +145,30 @@ static const char *value_of(const char *line, size_t len, const char *name)
     return len > n && strncasecmp(line, name, n) == 0 ? line + n : NULL;
 }
 
+/* The value of a header as a string, without the white space around it. */
+static void take_header(const char *value, const char *end, char *ret, size_t size)
+{
+    struct span s = text_trim((struct span){value, (size_t)(end - value)});
+    snprintf(ret, size, "%.*s", (int)s.len, s.data);
+}
+
+/* What tells something about the server rather than about this reply. */
+static void note_header(struct http_peer *peer, const char *line, const char *end)
+{
+    char date[64];
+    const char *value;
+    size_t n = (size_t)(end - line);
+    if (value_of(line, n, "HTTP/")) {
+        peer->server[0] = '\0';
+        peer->date_s = -1;
+    } else if ((value = value_of(line, n, "date:"))) {
+        take_header(value, end, date, sizeof(date));
+        peer->date_s = (int64_t)curl_getdate(date, NULL);
+    } else if ((value = value_of(line, n, "server:"))) {
+        take_header(value, end, peer->server, sizeof(peer->server));
+    }
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *context)
 {
     struct http *h = context;
@@ -144,6 +176,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     size_t n = size * count;
     const char *value, *end = data + n;
     h->last_progress_ms = clock_now_ms();
+    note_header(&h->peer, data, end);
     if (value_of(data, n, "HTTP/")) { /* only the final header counts */
         reply->features[0] = '\0';
         reply->last_id = -1;
@@ -174,14 +207,16 @@ static enum error_kind check_url(const char *url, struct buf *ret, struct error 
     size_t len = strlen(url);
     while (len && url[len - 1] == '/')
         len--;
-    if (code || !scheme || (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
-        kind = error_set(e, ERROR_USAGE,
-                         "'%.200s' is not a URL that starts with http:// or https://", url);
-    else if (user)
+    if (user) /* it may come with a password, so nothing of the URL is shown */
         kind = error_set(e, ERROR_USAGE,
                          "the URL holds a user name; put it and the password into ~/.netrc");
+    else if (code || !scheme ||
+             (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0))
+        kind =
+            error_set(e, ERROR_USAGE, "'%.200s' is not a URL that starts with http:// or https://",
+                      strchr(url, '@') ? "..." : url);
     else if (query || fragment)
-        kind = error_set(e, ERROR_USAGE, "'%.200s' must end before any '?' or '#'", url);
+        kind = error_set(e, ERROR_USAGE, "the URL must end before any '?' or '#'");
     else if (buf_add(ret, url, len))
         kind = error_set(e, ERROR_USAGE, "the URL is longer than %d bytes", HTTP_BASE_MAX);
     curl_free(scheme);
@@ -197,8 +232,8 @@ static bool has_netrc(void)
 {
     char path[PATH_MAX];
     const char *home = getenv("HOME");
-    if (!home)
-        return true; /* libcurl finds another way to it */
+    if (!home || !home[0] || getenv("NETRC"))
+        return true; /* libcurl finds another way to one */
     snprintf(path, sizeof(path), "%s/.netrc", home);
     return access(path, F_OK) == 0;
 }
@@ -265,6 +300,8 @@ enum error_kind http_open(const struct http_config *config, struct http **ret, s
     if (!h)
         return error_set(e, ERROR_LOCAL, "no memory for a connection");
     h->fd = -1;
+    h->peer.date_s = -1;
+    h->unix_socket = config->unix_socket;
     buf_init(&h->url, HTTP_BASE_MAX);
     enum error_kind kind = check_url(config->url, &h->url, e);
     if (kind)
@@ -429,6 +466,38 @@ static void run(struct http *h)
     }
 }
 
+/* Of a connection that was made for this request. */
+static void note_connection(struct http *h)
+{
+    struct http_peer *peer = &h->peer;
+    char *address = NULL;
+    long port = 0, connects = 0;
+    curl_off_t looked_up = 0, connected = 0, secured = 0;
+    curl_easy_getinfo(h->easy, CURLINFO_NUM_CONNECTS, &connects);
+    curl_easy_getinfo(h->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    curl_easy_getinfo(h->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(h->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+    curl_easy_getinfo(h->easy, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(h->easy, CURLINFO_PRIMARY_PORT, &port);
+    if (connects == 0 || connected == 0)
+        return;
+    if (h->unix_socket)
+        snprintf(peer->address, sizeof(peer->address), "socket %s", h->unix_socket);
+    else
+        snprintf(peer->address, sizeof(peer->address), "%s port %ld", address ? address : "?",
+                 port);
+    peer->lookup_us = looked_up;
+    peer->connect_us = connected - looked_up;
+    peer->tls_us = secured ? secured - connected : 0;
+    if (log_get_level() < LOG_VERBOSE)
+        return;
+    char tls[32] = "";
+    if (peer->tls_us)
+        snprintf(tls, sizeof(tls), ", TLS %.1f ms", (double)peer->tls_us / 1000);
+    log_info("connected to %s: look-up %.1f ms, connect %.1f ms%s", peer->address,
+             (double)peer->lookup_us / 1000, (double)peer->connect_us / 1000, tls);
+}
+
 static void gather(struct http *h)
 {
     struct http_reply *reply = h->reply;
@@ -436,6 +505,11 @@ static void gather(struct http *h)
     curl_off_t retry_after = 0, uploaded = 0;
     char *location = NULL;
     note_reply(h);
+    note_connection(h);
+    h->peer.status = reply->status;
+    if (reply->status)
+        take_header(reply->features, strchr(reply->features, '\0'), h->peer.features,
+                    sizeof(h->peer.features));
     curl_easy_getinfo(h->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     curl_easy_getinfo(h->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     curl_easy_getinfo(h->easy, CURLINFO_RETRY_AFTER, &retry_after);
@@ -478,6 +552,11 @@ void http_perform(struct http *h, const struct http_request *request, struct htt
     curl_multi_remove_handle(h->multi, h->easy);
     h->request = NULL;
     h->reply = NULL;
+}
+
+const struct http_peer *http_peer(const struct http *h)
+{
+    return &h->peer;
 }
 
 void http_wait(struct http *h, int64_t deadline, int watch_fd)

@@ -59,6 +59,18 @@ struct http_reply {
     char error[256];        /* a sentence for HTTP_FAILED and HTTP_SILENT */
 };
 
+/* The other side: of the connection made last, and of the final reply that came last. */
+struct http_peer {
+    char address[128];  /* "ADDRESS port N" or "socket PATH"; empty: there was no connection */
+    int64_t lookup_us;  /* for the name, */
+    int64_t connect_us; /* then for the connection, */
+    int64_t tls_us;     /* then for TLS (0: none) */
+    long status;        /* of the reply; 0: none came */
+    int64_t date_s;     /* the header Date; -1: there was none */
+    char features[128]; /* the header Chancat-Features */
+    char server[128];   /* the header Server */
+};
+
 struct http_request {
     const char *target; /* path and query, put behind the URL's prefix */
     bool post;
@@ -93,8 +105,12 @@ void http_global_release(void);
 enum error_kind http_open(const struct http_config *config, struct http **ret, struct error *e);
 void http_close(struct http *h);
 
-/* Runs one request to its end; fills *reply in any case. */
+/* Runs one request to its end; fills *reply in any case. A new connection is told at LOG_VERBOSE.
+ */
 void http_perform(struct http *h, const struct http_request *request, struct http_reply *reply);
+
+/* What is known of the other side; the handle's. */
+const struct http_peer *http_peer(const struct http *h);
 
 /* Waits until `deadline` (clock_now_ms), http_wake(), a stop signal, or an event on watch_fd. */
 void http_wait(struct http *h, int64_t deadline, int watch_fd);
@@ -102,7 +118,9 @@ void http_wait(struct http *h, int64_t deadline, int watch_fd);
 /* Ends the wait of http_perform or http_wait once, now or when it begins. Any thread. */
 void http_wake(struct http *h);
 
-/* libcurl's version, such as libcurl/7.88.1, for --version. */
+/* libcurl's version, such as libcurl/7.88.1, for --version; and that of what it runs with, followed
+ * by the libraries which that uses. */
 const char *http_library_version(void);
+const char *http_library_details(void);
 
 #endif

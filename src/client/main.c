@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/chat.h"
+#include "client/doctor.h"
 #include "client/line.h"
 #include "client/mode.h"
 #include "client/screen.h"
@@ -42,14 +43,7 @@ static enum error_kind show(const struct options *o, struct output *out, struct 
 static enum error_kind open_connections(struct session *s, struct error *e)
 {
     const struct options *o = s->options;
-    struct http_config config = {
-        .url = o->url,
-        .token = o->token.len ? o->token.data : NULL,
-        .ca_file = o->cacert,
-        .cert_file = o->cert,
-        .key_file = o->key,
-        .unix_socket = o->unix_socket,
-    };
+    struct http_config config = session_http_config(o);
     enum error_kind kind = ERROR_NONE;
     if (!o->send)
         kind = http_open(&config, &s->poll_http, e);
@@ -129,12 +123,24 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
     return kind;
 }
 
+/* What the options say, or the report about it. The caller tells the failure that is returned. */
+static enum error_kind act(const struct options *o, const struct error *bad_options,
+                           struct output *out, struct tally *tally, struct error *e)
+{
+    if (o->help || o->version)
+        return show(o, out, e);
+    if (!o->doctor)
+        return run(o, out, tally, e);
+    doctor_run(o, bad_options, out, tally);
+    return ERROR_NONE;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     struct output out;
     struct tally tally = {0};
-    struct error e;
+    struct error e, bad;
     file_fill_standard_fds();
     log_init("chancat", LOG_NORMAL);
     output_init(&out, STDOUT_FILENO);
@@ -142,15 +148,18 @@ int main(int argc, char **argv)
     enum options_terminal terminal = OPTIONS_NO_TERMINAL;
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         terminal = terminal_has_screen() ? OPTIONS_SCREEN : OPTIONS_PLAIN_TERMINAL;
-    enum error_kind kind = options_read(&options, argc, argv, terminal, &e);
-    if (!kind)
+    enum error_kind bad_kind = options_read(&options, argc, argv, terminal, &bad), kind;
+    if (bad_kind && !options.doctor) {
+        e = bad;
+        kind = bad_kind;
+    } else {
         kind = stop_init(&e);
+    }
     if (!kind)
         kind = http_global_init(&e);
     if (!kind) {
         log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
-        kind = options.help || options.version ? show(&options, &out, &e)
-                                               : run(&options, &out, &tally, &e);
+        kind = act(&options, bad_kind ? &bad : NULL, &out, &tally, &e);
         http_global_release();
     }
     if (kind)

@@ -60,6 +60,8 @@ static const struct opt rows[] = {
     {.type = OPT_HEADING, .help = "General"},
     {OPT_STRING, 0, "config", "FILE", "options from FILE ($CHANCAT_CONFIG)", AT(config),
      .env = "CHANCAT_CONFIG", .flags = OPT_LINE_ONLY},
+    {OPT_FLAG, 0, "doctor", NULL, "say what works and what is wrong; send nothing", AT(doctor),
+     .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 'q', "quiet", NULL, "say errors only", AT(quiet)},
     {OPT_FLAG, 'v', "verbose", NULL, "say what is being done", AT(verbose)},
     {OPT_FLAG, 'h', "help", NULL, "show this help", AT(help), .flags = OPT_LINE_ONLY},
@@ -93,6 +95,7 @@ const struct opt_table options_table = {rows, COUNT(rows), rules, COUNT(rules)};
 static const struct options defaults = {
     .url = "http://localhost:10080",
     .lines = 50,
+    .on_reset_word = "fail",
     .after = OPTIONS_UNSET,
     .count = OPTIONS_UNSET,
     .idle_ms = OPTIONS_UNSET,
@@ -111,9 +114,10 @@ int options_add_help(struct buf *b)
     return buf_add_str(b, "\nThe whole story: man chancat\n");
 }
 
-/* -1: there is no home directory, or no memory. */
-static int default_config_path(struct buf *path)
+int options_add_config_path(const struct options *o, struct buf *path)
 {
+    if (o->config)
+        return buf_add_str(path, o->config);
     const char *base = getenv("XDG_CONFIG_HOME");
     if (base && *base == '/')
         return buf_addf(path, "%s/chancat/config", base);
@@ -128,7 +132,7 @@ static enum error_kind read_config(struct options *o, struct error *e)
     enum error_kind kind = ERROR_NONE;
     if (o->config)
         kind = opt_parse_file(&options_table, o->config, true, &o->file_text, o, o->source, e);
-    else if (default_config_path(&path) == 0)
+    else if (options_add_config_path(o, &path) == 0)
         kind = opt_parse_file(&options_table, path.data, false, &o->file_text, o, o->source, e);
     buf_release(&path);
     return kind;
@@ -204,7 +208,7 @@ static enum error_kind check_whole(struct options *o, struct error *e)
     bool asks = o->terminal && !o->receive && !o->send && !o->json;
     if (o->flush && o->channel)
         return error_set(e, ERROR_USAGE, "--flush takes no CHANNEL; each line has its own");
-    if (!o->channel && !channel_per_line && !asks && !o->flush)
+    if (!o->channel && !channel_per_line && !asks && !o->flush && !o->doctor)
         return error_set(e, ERROR_USAGE, "give a CHANNEL; see --help");
     if (!o->channel && o->cursor_file)
         return error_set(e, ERROR_USAGE, "--cursor-file needs a CHANNEL");
@@ -243,7 +247,7 @@ enum error_kind options_read(struct options *o, int argc, char **argv,
     o->send |= o->flush;
     o->sender_known = o->sender != NULL;
     o->sender_named = opt_source_of(&options_table, o->source, "sender") == OPT_FROM_ARGV;
-    o->terminal = terminal && !o->receive && !o->send;
+    o->terminal = terminal && !o->receive && !o->send && !o->doctor;
     o->screen = o->terminal && terminal == OPTIONS_SCREEN;
     if (o->terminal && !o->screen)
         o->no_echo = true; /* what was typed stands there already */

@@ -33,8 +33,8 @@ enum options_terminal {
 struct options {
     const char *channel; /* NULL: not given */
     const char *url, *sender;
-    bool receive, send, follow, no_echo, text, null, json, receipts, flush, quiet, verbose, help,
-        version;
+    bool receive, send, follow, no_echo, text, null, json, receipts, flush, doctor, quiet, verbose,
+        help, version;
     bool sender_known; /* given by anybody, not taken from the login name */
     bool sender_named; /* on the command line, so that it wins over JSON lines */
     bool terminal;     /* stdin and stdout are a terminal: a conversation */
@@ -65,6 +65,10 @@ void options_release(struct options *o);
 
 /* The server's URL without closing slashes: what cursor files and outboxes know it by. */
 struct span options_server(const struct options *o);
+
+/* Appends the path of the configuration file that is read, if it is there. -1: there is none, since
+ * there is no home directory; or no memory. */
+int options_add_config_path(const struct options *o, struct buf *path);
 
 /* Appends the text for --help. 0, or -1 (buffer full). */
 int options_add_help(struct buf *b);

@@ -11,10 +11,12 @@
  *                            trusted: its name is N.damaged-INODE instead of N.KEY
  *   DIR/lock        flock(2): one process sends, any number enqueue
  *   DIR/spare       room that a .try takes when the disk is full, so that it can be emptied
+ *   DIR/batch-FIRST-LAST     these lines were perhaps sent, together (outbox_batch.h)
  *
  * A line is accepted once it is durable: its file is written and put on disk in tmp/, link()ed to
  * the next free number in new/ (EEXIST: the one after), and the directory put on disk. So a
- * number appears whole or not at all, and two writers never get the same one.
+ * number appears whole or not at all, and two writers never get the same one. Lines that are put in
+ * together share the waiting for the disk: none gets its number before all are on it.
  *
  * A line's file: one header line, then the bytes of channel, sender and content:
  *
@@ -60,8 +62,9 @@
     1000 /* others may have added lines meanwhile: look for the highest number                     \
           */
 /* Bytes of channel, sender and content, each: those of a message, each byte replaced by U+FFFD. */
-#define OUTBOX_TEXT_MAX (3u * MESSAGE_CONTENT_MAX)
-#define OUTBOX_SCAN_MAX 65536 /* numbers remembered of one look into new/, the lowest ones */
+#define OUTBOX_TEXT_MAX  (3u * MESSAGE_CONTENT_MAX)
+#define OUTBOX_GROUP_MAX 64    /* lines put in together; each holds a file open */
+#define OUTBOX_SCAN_MAX  65536 /* numbers remembered of one look into new/, the lowest ones */
 
 struct outbox_try {
     int64_t watermark; /* -1: not known */
@@ -79,6 +82,19 @@ struct outbox_line {
     struct buf bytes, server_bytes;
 };
 
+/* A file in tmp/ that this process holds. */
+struct outbox_temporary {
+    int fd;
+    char name[KEY_LEN + 1];
+};
+
+/* A line on its way into new/. */
+struct outbox_added {
+    struct outbox_temporary file;
+    char key[KEY_LEN + 1];
+    uint64_t number;
+};
+
 struct outbox {
     struct buf directory;
     struct buf numbers;   /* uint64_t: those given out (0: gone since), then, ascending, the rest */
@@ -87,6 +103,8 @@ struct outbox {
     int64_t looked_ms;    /* when that was */
     char run[OUTBOX_RUN_LEN + 1]; /* begins the keys of all lines that this process adds */
     int lock_fd;                  /* -1: not held */
+    struct outbox_added group[OUTBOX_GROUP_MAX]; /* put, and not committed */
+    size_t group_count;
 };
 
 /* Makes the directories that are missing, parents included (0700). ERROR_LOCAL: also when DIR has
@@ -95,13 +113,29 @@ struct outbox {
 enum error_kind outbox_open(struct outbox *o, const char *directory, struct error *e);
 void outbox_close(struct outbox *o);
 
-/* Stores a line durably and gives it key and number. On failure the line is not in the outbox and
- * nothing of it is left in new/ (if only the last step fails, whoever sends may have seen it).
+/*
+ * Lines are put in one by one, or in groups, which takes less time: outbox_put_line() writes a
+ * line, outbox_commit() puts all of them on disk and then into new/, in their order. A group has
+ * OUTBOX_GROUP_MAX lines at most. What was not committed is not in the outbox.
  *
- *   ERROR_LOCAL     disk full and the like
+ *   ERROR_LOCAL     disk full and the like; also when so many files are open that the group must be
+ *                   committed first
  *   ERROR_BAD_DATA  a text is longer than OUTBOX_TEXT_MAX or no UTF-8, or the URL of the server
  *                   is longer than about 5,000 bytes: it could not be read back
  */
+enum error_kind outbox_put_line(struct outbox *o, struct span server, struct span channel,
+                                struct span sender, struct span content, struct error *e);
+
+/* The first *ret_accepted of the group are in the outbox, durably; ret_key and *ret_number are the
+ * last one's. On failure some are not, and nothing of them is left in new/ (if only the last step
+ * fails, whoever sends may have seen them). The group is empty afterwards. */
+enum error_kind outbox_commit(struct outbox *o, size_t *ret_accepted, char ret_key[KEY_LEN + 1],
+                              uint64_t *ret_number, struct error *e);
+
+/* The group is given up. */
+void outbox_abandon(struct outbox *o);
+
+/* A group of one. */
 enum error_kind outbox_add(struct outbox *o, struct span server, struct span channel,
                            struct span sender, struct span content, char ret_key[KEY_LEN + 1],
                            uint64_t *ret_number, struct error *e);
@@ -116,7 +150,8 @@ void outbox_unlock(struct outbox *o);
 /*
  * The waiting line with the lowest number, at most `upto`, among those that the last look into new/
  * found and that were not given out yet; looks anew when it is through with them. So each line is
- * given out once, also when it stays, until outbox_rewind(). The lock must be held. `line` was
+ * given out once, also when it stays, until outbox_rewind(). (A slow writer may have got a number
+ * below one that was given out: its line comes after that.) The lock must be held. `line` was
  * zeroed once by the caller and is reused; outbox_line_release() frees it.
  *
  *   *ret_found false     nothing waits
@@ -127,6 +162,14 @@ void outbox_unlock(struct outbox *o);
 enum error_kind outbox_next(struct outbox *o, uint64_t upto, struct outbox_line *line,
                             bool *ret_found, struct error *e);
 void outbox_line_release(struct outbox_line *line);
+
+/* The line with this number and key, whether it was given out or not. *ret_found false: it does
+ * not wait any more, or is damaged. The lock must be held. ERROR_LOCAL: it cannot be read. */
+enum error_kind outbox_get(struct outbox *o, uint64_t number, const char *key,
+                           struct outbox_line *line, bool *ret_found, struct error *e);
+
+/* What outbox_next() has just given out is given out again by the next one. */
+void outbox_put_back(struct outbox *o);
 
 /* The lines already given out are given out again by the next outbox_next(). */
 void outbox_rewind(struct outbox *o);

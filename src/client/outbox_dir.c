@@ -14,17 +14,28 @@
 #include "common/file.h"
 
 #define SPARE_BYTES 8192
-#define STORE_TRIES 8 /* a cleaner may take a new file before its writer holds it, so not often */
+#define BATCH       "batch"
+#define STORED      "stored"
+#define STORE_TRIES 8 /* a cleaner may take a new file before its writer holds it: not often */
 
 void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const char *part,
                      const char *name)
 {
-    snprintf(ret, OUTBOX_PATH_SIZE, "%s/%s%s%s", o->directory.data, part, *name ? "/" : "", name);
+    snprintf(ret, OUTBOX_PATH_SIZE, "%s%s%s%s%s", o->directory.data, *part ? "/" : "", part,
+             *name ? "/" : "", name);
 }
 
 void outbox_dir_name(char ret[OUTBOX_NAME_MAX], uint64_t number, const char *suffix)
 {
     snprintf(ret, OUTBOX_NAME_MAX, "%0*" PRIu64 "%s", OUTBOX_DIGITS, number, suffix);
+}
+
+void outbox_dir_line_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, uint64_t number,
+                          const char *suffix)
+{
+    char name[OUTBOX_NAME_MAX];
+    outbox_dir_name(name, number, suffix);
+    outbox_dir_path(ret, o, "new", name);
 }
 
 const char *outbox_dir_number(const char *name, uint64_t *ret)
@@ -40,6 +51,23 @@ const char *outbox_dir_number(const char *name, uint64_t *ret)
     }
     *ret = value;
     return value ? name + OUTBOX_DIGITS : NULL;
+}
+
+void outbox_dir_batch_name(char ret[OUTBOX_NAME_MAX], bool stored, uint64_t first, uint64_t last)
+{
+    snprintf(ret, OUTBOX_NAME_MAX, "%s-%0*" PRIu64 "-%0*" PRIu64, stored ? STORED : BATCH,
+             OUTBOX_DIGITS, first, OUTBOX_DIGITS, last);
+}
+
+bool outbox_dir_batch(const char *name, bool *ret_stored, uint64_t *ret_first, uint64_t *ret_last)
+{
+    size_t len = strcspn(name, "-");
+    *ret_stored = len == strlen(STORED) && strncmp(name, STORED, len) == 0;
+    if (!*ret_stored && (len != strlen(BATCH) || strncmp(name, BATCH, len) != 0))
+        return false;
+    name = name[len] ? outbox_dir_number(name + len + 1, ret_first) : NULL;
+    name = name && *name == '-' ? outbox_dir_number(name + 1, ret_last) : NULL;
+    return name && !*name && *ret_first < *ret_last;
 }
 
 static enum error_kind each_in(const char *path, outbox_each *each, void *context, struct error *e)
@@ -65,6 +93,39 @@ enum error_kind outbox_dir_each(const struct outbox *o, const char *part, outbox
     char path[OUTBOX_PATH_SIZE];
     outbox_dir_path(path, o, part, "");
     return each_in(path, each, context, e);
+}
+
+enum error_kind outbox_dir_sync(const struct outbox *o, const char *part, struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    outbox_dir_path(path, o, part, "");
+    return file_sync_directory(path, e);
+}
+
+/* --- room on a full disk ---------------------------------------------------------------------- */
+
+static void spare_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o)
+{
+    snprintf(ret, OUTBOX_PATH_SIZE, "%s/spare", o->directory.data);
+}
+
+/* True: there was one, and its room is free now. */
+static bool free_spare(const struct outbox *o)
+{
+    char path[OUTBOX_PATH_SIZE];
+    spare_path(path, o);
+    return unlink(path) == 0;
+}
+
+/* While there is room. Without it all goes well but for a full disk. */
+static void keep_spare(const struct outbox *o)
+{
+    static const char bytes[SPARE_BYTES];
+    char path[OUTBOX_PATH_SIZE];
+    struct stat info;
+    spare_path(path, o);
+    if (lstat(path, &info))
+        (void)file_write_new(path, (struct span){bytes, sizeof(bytes)}, NULL);
 }
 
 /* --- making it -------------------------------------------------------------------------------- */
@@ -116,7 +177,10 @@ static const char *const parts[] = {"tmp", "failed", "new"};
 static enum error_kind refuse_foreign(void *context, const char *name, struct error *e)
 {
     const struct outbox *o = context;
-    if (strcmp(name, "lock") == 0 || strcmp(name, "spare") == 0)
+    bool stored;
+    uint64_t first, last;
+    if (strcmp(name, "lock") == 0 || strcmp(name, "spare") == 0 ||
+        outbox_dir_batch(name, &stored, &first, &last))
         return ERROR_NONE;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strcmp(name, parts[i]) == 0)
@@ -144,6 +208,8 @@ enum error_kind outbox_dir_make(const struct outbox *o, struct error *e)
         kind = file_sync_directory(directory, e);
     if (!kind)
         (void)sync_parent(directory, NULL); /* it need not be ours to read */
+    if (!kind)
+        keep_spare(o); /* before many lines come at once */
     return kind;
 }
 
@@ -158,28 +224,79 @@ static int lock_fd(int fd, int how)
     return r;
 }
 
-/* *ret_fd holds the file; -1 on failure, with nothing left of it. */
-static enum error_kind write_temporary(const struct outbox *o, struct span bytes,
-                                       char ret_path[OUTBOX_PATH_SIZE], int *ret_fd,
-                                       struct error *e)
+static void temporary_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o,
+                           const struct outbox_temporary *t)
 {
-    char name[KEY_LEN + 1];
-    *ret_fd = -1;
-    enum error_kind kind = key_make(name, e);
+    outbox_dir_path(ret, o, "tmp", t->name);
+}
+
+void outbox_dir_drop(const struct outbox *o, struct outbox_temporary *t)
+{
+    char path[OUTBOX_PATH_SIZE];
+    temporary_path(path, o, t);
+    unlink(path);
+    close(t->fd);
+}
+
+/* A cleaner that came between may have taken its name. */
+static bool is_named(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) || info.st_nlink > 0;
+}
+
+static enum error_kind open_temporary(const struct outbox *o, struct outbox_temporary *ret,
+                                      struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    enum error_kind kind = key_make(ret->name, e);
     if (kind)
         return kind;
-    outbox_dir_path(ret_path, o, "tmp", name);
-    int fd = open(ret_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return error_set(e, ERROR_LOCAL, "cannot make %s: %s", ret_path, strerror(errno));
-    if (lock_fd(fd, LOCK_EX) == 0 && file_write_durably(fd, bytes) == 0) {
-        *ret_fd = fd;
+    temporary_path(path, o, ret);
+    ret->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (ret->fd >= 0 && lock_fd(ret->fd, LOCK_EX) == 0)
         return ERROR_NONE;
-    }
-    error_set(e, ERROR_LOCAL, "cannot write %s: %s", ret_path, strerror(errno));
-    unlink(ret_path);
-    close(fd);
+    error_set(e, ERROR_LOCAL, "cannot make %s: %s", path, strerror(errno));
+    if (ret->fd >= 0)
+        outbox_dir_drop(o, ret);
     return ERROR_LOCAL;
+}
+
+enum error_kind outbox_dir_write(const struct outbox *o, struct span bytes,
+                                 struct outbox_temporary *ret, struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    enum error_kind kind = open_temporary(o, ret, e);
+    for (int i = 1; !kind && !is_named(ret->fd) && i < STORE_TRIES; i++) {
+        close(ret->fd);
+        kind = open_temporary(o, ret, e);
+    }
+    if (kind || file_write(ret->fd, bytes) == 0)
+        return kind;
+    temporary_path(path, o, ret);
+    error_set(e, ERROR_LOCAL, "cannot write %s: %s", path, strerror(errno));
+    outbox_dir_drop(o, ret);
+    return ERROR_LOCAL;
+}
+
+enum error_kind outbox_dir_finish(const struct outbox *o, const struct outbox_temporary *t,
+                                  struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    if (fsync(t->fd) == 0)
+        return ERROR_NONE;
+    temporary_path(path, o, t);
+    return error_set(e, ERROR_LOCAL, "cannot write %s: %s", path, strerror(errno));
+}
+
+enum error_kind outbox_dir_place(const struct outbox *o, const struct outbox_temporary *t,
+                                 outbox_put *put, void *context, bool *ret_vanished,
+                                 struct error *e)
+{
+    char path[OUTBOX_PATH_SIZE];
+    temporary_path(path, o, t);
+    *ret_vanished = false;
+    return put(context, path, ret_vanished, e);
 }
 
 enum error_kind outbox_dir_store(const struct outbox *o, struct span bytes, outbox_put *put,
@@ -188,15 +305,15 @@ enum error_kind outbox_dir_store(const struct outbox *o, struct span bytes, outb
     enum error_kind kind = ERROR_NONE;
     bool vanished = true;
     for (int i = 0; vanished && i < STORE_TRIES; i++) {
-        char path[OUTBOX_PATH_SIZE];
-        int fd;
-        kind = write_temporary(o, bytes, path, &fd, e);
+        struct outbox_temporary t;
+        kind = outbox_dir_write(o, bytes, &t, e);
         if (kind)
             return kind;
         vanished = false;
-        kind = put(context, path, &vanished, e);
-        unlink(path);
-        close(fd);
+        kind = outbox_dir_finish(o, &t, e);
+        if (!kind)
+            kind = outbox_dir_place(o, &t, put, context, &vanished, e);
+        outbox_dir_drop(o, &t);
     }
     return kind;
 }
@@ -209,32 +326,6 @@ static enum error_kind put_over(void *context, const char *path, bool *ret_vanis
         return ERROR_NONE;
     *ret_vanished = errno == ENOENT;
     return error_set(e, ERROR_LOCAL, "cannot make %s: %s", target, strerror(errno));
-}
-
-/* --- room on a full disk ---------------------------------------------------------------------- */
-
-static void spare_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o)
-{
-    snprintf(ret, OUTBOX_PATH_SIZE, "%s/spare", o->directory.data);
-}
-
-/* True: there was one, and its room is free now. */
-static bool free_spare(const struct outbox *o)
-{
-    char path[OUTBOX_PATH_SIZE];
-    spare_path(path, o);
-    return unlink(path) == 0;
-}
-
-/* While there is room. Without it all goes well but for a full disk. */
-static void keep_spare(const struct outbox *o)
-{
-    static const char bytes[SPARE_BYTES];
-    char path[OUTBOX_PATH_SIZE];
-    struct stat info;
-    spare_path(path, o);
-    if (lstat(path, &info))
-        (void)file_write_new(path, (struct span){bytes, sizeof(bytes)}, NULL);
 }
 
 enum error_kind outbox_dir_replace(const struct outbox *o, const char *part, const char *name,

@@ -15,7 +15,7 @@
 /* DIR, tmp/, new/ and failed/ as outbox_open() promises. ERROR_LOCAL. */
 enum error_kind outbox_dir_make(const struct outbox *o, struct error *e);
 
-/* DIR/part/name, or DIR/part with an empty name. */
+/* DIR/part/name; either may be empty. */
 void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const char *part,
                      const char *name);
 
@@ -24,18 +24,40 @@ void outbox_dir_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, const c
 void outbox_dir_name(char ret[OUTBOX_NAME_MAX], uint64_t number, const char *suffix);
 const char *outbox_dir_number(const char *name, uint64_t *ret);
 
+/* DIR/new/N with `suffix`. */
+void outbox_dir_line_path(char ret[OUTBOX_PATH_SIZE], const struct outbox *o, uint64_t number,
+                          const char *suffix);
+
+/* The name of the record of a batch (outbox_batch.h) in DIR, and back. False: it is none. */
+void outbox_dir_batch_name(char ret[OUTBOX_NAME_MAX], bool stored, uint64_t first, uint64_t last);
+bool outbox_dir_batch(const char *name, bool *ret_stored, uint64_t *ret_first, uint64_t *ret_last);
+
+/* Puts what was made or removed in DIR/part on disk. ERROR_LOCAL. */
+enum error_kind outbox_dir_sync(const struct outbox *o, const char *part, struct error *e);
+
 /* Calls `each` for every name in DIR/part, until it returns something else than ERROR_NONE. */
 typedef enum error_kind outbox_each(void *context, const char *name, struct error *e);
 enum error_kind outbox_dir_each(const struct outbox *o, const char *part, outbox_each *each,
                                 void *context, struct error *e);
 
 /*
- * Writes `bytes` to a file in tmp/ that the cleaner leaves alone, puts it on disk, has `put`
- * give it its place, and removes the name in tmp/ (unless `put` moved it). When `put`
- * tells through *ret_vanished that the file was gone, all is done anew, a few times.
+ * A file comes into the outbox in four steps: it is written in tmp/, where the cleaner leaves it
+ * alone; put on disk; given its place by `put`, which may tell through *ret_vanished that the
+ * file was gone; and its name in tmp/ is removed, if `put` has not moved it. ERROR_LOCAL, or what
+ * `put` returns. On failure outbox_dir_write() leaves nothing behind, else the caller drops it.
  */
 typedef enum error_kind outbox_put(void *context, const char *path, bool *ret_vanished,
                                    struct error *e);
+enum error_kind outbox_dir_write(const struct outbox *o, struct span bytes,
+                                 struct outbox_temporary *ret, struct error *e);
+enum error_kind outbox_dir_finish(const struct outbox *o, const struct outbox_temporary *t,
+                                  struct error *e);
+enum error_kind outbox_dir_place(const struct outbox *o, const struct outbox_temporary *t,
+                                 outbox_put *put, void *context, bool *ret_vanished,
+                                 struct error *e);
+void outbox_dir_drop(const struct outbox *o, struct outbox_temporary *t);
+
+/* All four; anew, a few times, when the file was gone. */
 enum error_kind outbox_dir_store(const struct outbox *o, struct span bytes, outbox_put *put,
                                  void *context, struct error *e);
 

@@ -18,7 +18,7 @@
 const struct outbox_try outbox_try_unknown = {.watermark = -1, .attempts = 1};
 const struct outbox_try outbox_try_none = {.watermark = -1};
 
-static bool is_key(struct span s)
+bool outbox_file_is_key(struct span s)
 {
     if (s.len != KEY_LEN)
         return false;
@@ -87,7 +87,7 @@ enum error_kind outbox_file_parse(struct outbox_line *line, struct error *e)
     const char *fault = record_read(file, LINE_VERSION, fields, 5, &body);
     if (!fault && file.len - body.len > OUTBOX_HEADER_MAX)
         fault = "its header is too long";
-    if (!fault && !is_key(fields[0]))
+    if (!fault && !outbox_file_is_key(fields[0]))
         fault = "its key is wrong";
     if (!fault)
         fault = take_texts(fields + 2, body, line);
@@ -120,11 +120,28 @@ enum error_kind outbox_file_key(const char *path, char ret[KEY_LEN + 1], struct 
         return error_set(e, ERROR_LOCAL, "cannot read %s: %s", path, strerror(bad));
     struct span key = {start + sizeof(LINE_VERSION), KEY_LEN};
     if (n != sizeof(start) || memcmp(start, LINE_VERSION " ", sizeof(LINE_VERSION)) != 0 ||
-        !is_key(key))
+        !outbox_file_is_key(key))
         return error_set(e, ERROR_BAD_DATA, "%s has no key", path);
     memcpy(ret, key.data, KEY_LEN);
     ret[KEY_LEN] = '\0';
     return ERROR_NONE;
+}
+
+enum error_kind outbox_file_holds(const char *path, const char *key, bool *ret, struct error *e)
+{
+    char found[KEY_LEN + 1];
+    enum error_kind kind = outbox_file_key(path, found, e);
+    *ret = !kind && strcmp(found, key) == 0;
+    return kind == ERROR_BAD_DATA ? ERROR_NONE : kind;
+}
+
+enum error_kind outbox_file_unlink(const char *path, const char *key, struct error *e)
+{
+    bool there;
+    enum error_kind kind = outbox_file_holds(path, key, &there, e);
+    if (!kind && there && unlink(path) && errno != ENOENT)
+        kind = error_set(e, ERROR_LOCAL, "cannot remove %s: %s", path, strerror(errno));
+    return kind;
 }
 
 int outbox_try_make(struct buf *b, const struct outbox_line *line)
@@ -135,20 +152,28 @@ int outbox_try_make(struct buf *b, const struct outbox_line *line)
     return record_end(b, hash_add(HASH_START, (struct span){b->data, b->len}));
 }
 
-void outbox_try_parse(struct span file, struct outbox_line *line)
+bool outbox_try_read(const struct span fields[4], struct outbox_try *ret)
 {
     static const struct span unknown = {"-1", 2};
-    struct outbox_try try = {.watermark = -1};
-    struct span fields[5], rest;
     int64_t keyed;
+    *ret = (struct outbox_try){.watermark = -1};
+    if ((!span_equal(fields[0], unknown) && !record_decimal(fields[0], &ret->watermark)) ||
+        !record_decimal(fields[1], &ret->attempts) || ret->attempts == 0 ||
+        !record_decimal(fields[2], &ret->first_s) || !record_decimal(fields[3], &keyed) ||
+        keyed > 1)
+        return false;
+    ret->keyed = keyed;
+    return true;
+}
+
+void outbox_try_parse(struct span file, struct outbox_line *line)
+{
+    struct outbox_try try;
+    struct span fields[5], rest;
     line->try = outbox_try_unknown;
-    if (record_read(file, TRY_VERSION, fields, 5, &rest) || rest.len || !is_key(fields[0]))
+    if (record_read(file, TRY_VERSION, fields, 5, &rest) || rest.len ||
+        !outbox_file_is_key(fields[0]) || !outbox_try_read(fields + 1, &try))
         return;
-    if ((!span_equal(fields[1], unknown) && !record_decimal(fields[1], &try.watermark)) ||
-        !record_decimal(fields[2], &try.attempts) || try.attempts == 0 ||
-        !record_decimal(fields[3], &try.first_s) || !record_decimal(fields[4], &keyed) || keyed > 1)
-        return;
-    try.keyed = keyed;
     if (span_equal(fields[0], span_of(line->key)))
         line->try = try;
     else

@@ -23,8 +23,21 @@ enum error_kind outbox_file_parse(struct outbox_line *line, struct error *e);
  * or none that a key can be seen in. ERROR_LOCAL: it cannot be read this time. */
 enum error_kind outbox_file_key(const char *path, char ret[KEY_LEN + 1], struct error *e);
 
-/* The same for a .try. What belongs to a line with another key says that this one is untried;
- * what is damaged says that it was tried and nothing else is known. 0, or -1 (buffer full). */
+/* Is `path` the line with this key, and not one that came later? ERROR_LOCAL: nobody knows. */
+enum error_kind outbox_file_holds(const char *path, const char *key, bool *ret, struct error *e);
+
+/* Removes it if it is. ERROR_LOCAL. */
+enum error_kind outbox_file_unlink(const char *path, const char *key, struct error *e);
+
+/* Can this be a key? */
+bool outbox_file_is_key(struct span s);
+
+/* WATERMARK, ATTEMPTS, FIRST-TRY and KEYED of a record. False: they are not. */
+bool outbox_try_read(const struct span fields[4], struct outbox_try *ret);
+
+/* The file of a .try made, and read back. What belongs to a line with another key says that this
+ * one is untried; what is damaged says that it was tried and nothing else is known. 0, or -1
+ * (buffer full). */
 int outbox_try_make(struct buf *b, const struct outbox_line *line);
 void outbox_try_parse(struct span file, struct outbox_line *line);
 

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "client/scan.h"
+#include "common/json_text.h"
 
 /* The sentence for a status: the server's own {"error":...} if it sent one. */
 static void describe_status(const struct http_reply *reply, struct span body, char ret[384])
@@ -53,6 +52,14 @@ static enum error_kind outcome_of_status(const struct http_reply *reply, struct 
     return ERROR_NONE;
 }
 
+/* Some servers end their replies with a newline. */
+static struct span without_space(struct span body)
+{
+    while (body.len && memchr(" \t\r\n", body.data[body.len - 1], 4))
+        body.len--;
+    return body;
+}
+
 enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
                                 struct span sender, struct span content, struct stored *ret,
                                 struct error *e)
@@ -61,6 +68,7 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
+    body = without_space(body);
     if (message_parse(&stored, body, NULL, NULL))
         kind = error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with a message");
     else if (!message_is_ours(&stored, sender, content))
@@ -75,8 +83,7 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
 struct comparison {
     const struct batch *batch;
     size_t count;           /* messages that are ours */
-    bool other;             /* one is another than ours */
-    int64_t first, last;    /* ids */
+    int64_t first, last;    /* their ids */
     struct message message; /* the one in work */
 };
 
@@ -84,18 +91,29 @@ static bool compare(void *context, struct span element, const struct flat *flat)
 {
     struct comparison *c = context;
     const struct message *m = &c->message;
-    if (message_parse(&c->message, element, flat, NULL))
+    if (c->count == batch_count(c->batch) || message_parse(&c->message, element, flat, NULL))
         return false;
-    if (c->count < batch_count(c->batch)) {
-        struct batch_line line = batch_at(c->batch, c->count++);
-        c->other |= m->id <= c->last || !message_is_ours(m, line.sender, line.content);
-    } else {
-        c->other = true;
-    }
-    if (c->first == 0)
+    struct batch_line line = batch_at(c->batch, c->count);
+    if (m->id <= c->last || !message_is_ours(m, line.sender, line.content))
+        return false;
+    if (c->count++ == 0)
         c->first = m->id;
     c->last = m->id;
-    return !c->other;
+    return true;
+}
+
+static bool are_ours(struct span body, const struct batch *batch, struct stored *ret)
+{
+    struct scan scan;
+    struct comparison c = {.batch = batch};
+    scan_init(&scan);
+    bool ours = scan_feed(&scan, body, compare, &c) && scan.state == SCAN_END &&
+                c.count == batch_count(batch);
+    scan_release(&scan);
+    message_release(&c.message);
+    if (ours)
+        *ret = (struct stored){c.first, c.last, body};
+    return ours;
 }
 
 static int64_t integer_in(const struct flat *f, const char *name)
@@ -104,37 +122,34 @@ static int64_t integer_in(const struct flat *f, const char *name)
     return field && field->type == FLAT_INTEGER ? field->integer : 0;
 }
 
-static bool take_summary(struct span body, const struct batch *batch, struct stored *ret)
+static bool is_summary(struct span body, const struct batch *batch, struct stored *ret)
 {
     struct flat f;
-    if (flat_read(&f, body) != body.len || body.len == 0)
+    if (body.len == 0 || flat_read(&f, body) != body.len)
         return false;
     int64_t first = integer_in(&f, "first"), last = integer_in(&f, "last");
     int64_t count = (int64_t)batch_count(batch);
+    if (first <= 0 || last != first + count - 1 || integer_in(&f, "count") != count)
+        return false;
     *ret = (struct stored){first, last, body};
-    return first > 0 && last == first + count - 1 && integer_in(&f, "count") == count;
+    return true;
 }
 
 enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
-                                 const struct batch *batch, struct stored *ret, struct error *e)
+                                 const struct batch *batch, bool summary, struct stored *ret,
+                                 struct error *e)
 {
-    struct scan scan;
-    struct comparison c = {.batch = batch};
+    json_t *other;
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
-    if (take_summary(body, batch, ret))
+    body = without_space(body);
+    if ((summary && is_summary(body, batch, ret)) || are_ours(body, batch, ret))
         return ERROR_NONE;
-    scan_init(&scan);
-    bool whole = scan_feed(&scan, body, compare, &c) && scan.state == SCAN_END;
-    scan_release(&scan);
-    message_release(&c.message);
-    if (c.other || (whole && c.count < batch_count(batch)))
-        return error_set(e, ERROR_BAD_DATA, "the server answers with other messages than ours");
-    if (!whole)
+    if (json_text_parse(body, JSON_ALLOW_NUL, &other, NULL, NULL))
         return error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with messages");
-    *ret = (struct stored){c.first, c.last, body};
-    return ERROR_NONE;
+    json_decref(other);
+    return error_set(e, ERROR_BAD_DATA, "the server answers with other messages than ours");
 }
 
 bool outcome_refuses_line(long status)

@@ -36,10 +36,11 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
                                 struct error *e);
 
 /* The same for a POST of a batch: stored means 200 and an array of as many messages, each ours,
- * with ascending ids; or, from a server that was asked for no more,
- * {"first":ID,"last":ID,"count":N} with as many ids. */
+ * with ascending ids; or, if no more was asked for (`summary`), {"first":ID,"last":ID,"count":N}
+ * with as many ids. */
 enum error_kind outcome_of_batch(const struct http_reply *reply, struct span body,
-                                 const struct batch *batch, struct stored *ret, struct error *e);
+                                 const struct batch *batch, bool summary, struct stored *ret,
+                                 struct error *e);
 
 /* A refusal with this status speaks of what the line holds; another one (no token, another
  * address, ...) of the request, and would meet every line. */

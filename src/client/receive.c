@@ -266,9 +266,9 @@ static void handle_reset(struct receiver *r, unsigned posts_seen, const struct e
     int64_t pause_ms = r->s->options->interval_ms;
     if (!r->suspect) {
         r->suspect = true;
-        log_info("%s; asking once more", e->text);
-        pause_until(r, clock_deadline(pause_ms < CONFIRM_MS ? pause_ms : CONFIRM_MS), posts_seen,
-                    true);
+        pause_ms = pause_ms < CONFIRM_MS ? pause_ms : CONFIRM_MS;
+        log_info("%s; asking once more in %.1f s", e->text, (double)pause_ms / 1000);
+        pause_until(r, clock_deadline(pause_ms), posts_seen, true);
         return;
     }
     r->suspect = false;
@@ -309,11 +309,15 @@ static void handle_failure(struct receiver *r, enum error_kind kind,
         if (r->backoff.failures == 1 && !fetched->handed_over)
             log_warn("%s; trying again", e->text);
         else
-            log_info("%s; next try in %.1f s", e->text, (double)pause_ms / 1000);
+            log_info("%s", e->text);
+        log_info("next try in %.1f s", (double)pause_ms / 1000);
         pause_until(r, clock_deadline(pause_ms), posts_seen, true);
         return;
     }
-    log_error("%s%s", e->text, retry ? "; giving up" : "");
+    if (retry)
+        log_error("%s; giving up", e->text);
+    else
+        log_error("%s", e->text);
     tally_add(r->tally, kind);
     r->over = true;
 }
@@ -336,8 +340,10 @@ static void handle_success(struct receiver *r, const struct channel_fetched *fet
                     (fetched->handed_over || clock_now_ms() - began_ms >= CHANNEL_EARLY_MS);
     bool will_be_held = r->channel.can_wait && !r->hurried && (!r->held || fetched->checked);
     r->hurried = !was_held && will_be_held;
-    if (!was_held && !will_be_held)
-        pause_until(r, clock_deadline(r->s->options->interval_ms), posts_seen, false);
+    if (was_held || will_be_held)
+        return;
+    log_info("waiting %.1f s before the next look", (double)r->s->options->interval_ms / 1000);
+    pause_until(r, clock_deadline(r->s->options->interval_ms), posts_seen, false);
 }
 
 static void check_idle(struct receiver *r)

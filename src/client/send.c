@@ -24,6 +24,7 @@ struct sending {
     struct courier courier;
     struct outbox outbox; /* with --outbox, as `drain` */
     struct drain drain;
+    int64_t put[OUTBOX_GROUP_MAX]; /* the numbers of the lines that are put into it together */
     struct line line;
     struct batch batch;   /* lines that go together */
     struct batch waiting; /* those that go next, gathered while these are on their way */
@@ -99,6 +100,7 @@ static void send_apart(struct sending *g, struct parcel *batch)
         if (id > batch->watermark && batch->watermark >= 0)
             batch->watermark = id;
     }
+    courier_apart_done(&g->courier);
     if (batch->attempts)
         g->tally->lines_unknown += (int64_t)(count - i);
     else
@@ -132,22 +134,6 @@ static void send_batch(struct sending *g)
         tally_add(g->tally, kind);
         g->over = true;
     }
-}
-
-/* Into the outbox, and from there to the server. */
-static void send_durably(struct sending *g, struct span channel, struct span sender)
-{
-    struct error e;
-    uint64_t number;
-    char key[KEY_LEN + 1];
-    enum error_kind kind =
-        outbox_add(&g->outbox, g->drain.server, channel, sender, g->line.content, key, &number, &e);
-    if (kind) {
-        give_up(g, g->s->input->line, kind, false, &e);
-        return;
-    }
-    drain_note(&g->drain, number, key);
-    drain_run(&g->drain);
 }
 
 /* What the command line names wins over what the line names. */
@@ -230,6 +216,58 @@ static bool take_line(struct sending *g, int64_t deadline)
     return false;
 }
 
+/* What was put into the outbox is accepted, as far as it can be. */
+static void commit(struct sending *g)
+{
+    struct error e;
+    uint64_t number;
+    char key[KEY_LEN + 1];
+    size_t count = g->outbox.group_count, accepted;
+    enum error_kind kind = outbox_commit(&g->outbox, &accepted, key, &number, &e);
+    if (accepted > 0)
+        drain_note(&g->drain, number, key);
+    if (kind) {
+        give_up(g, g->put[accepted], kind, false, &e);
+        g->tally->lines_unsent += (int64_t)(count - accepted) - 1;
+    }
+}
+
+/* The line in work; a group for which there is no room (open files, say) is committed early. */
+static void put(struct sending *g)
+{
+    struct error e;
+    struct outbox *o = &g->outbox;
+    enum error_kind kind;
+    bool again;
+    do {
+        kind = outbox_put_line(o, g->drain.server, g->channel, g->sender, g->line.content, &e);
+        again = kind && o->group_count > 0;
+        if (!kind)
+            g->put[o->group_count - 1] = g->number;
+        if (kind || o->group_count == OUTBOX_GROUP_MAX)
+            commit(g);
+    } while (again && !g->over);
+    if (kind && !g->over)
+        give_up(g, g->number, kind, false, &e);
+    else if (kind)
+        g->tally->lines_unsent++;
+}
+
+/* The line in work and those that wait behind it go into the outbox, and from there to the server:
+ * nothing is waited for. */
+static void send_durably(struct sending *g)
+{
+    size_t lines = 0, bytes = 0;
+    do {
+        put(g);
+        lines++;
+        bytes += g->line.content.len;
+    } while (!g->over && lines < BATCH_LINES_MAX && bytes < BATCH_BYTES_MAX &&
+             take_line(g, AT_ONCE));
+    commit(g);
+    drain_run(&g->drain);
+}
+
 static struct batch_line line_in_work(const struct sending *g)
 {
     return (struct batch_line){g->number, g->channel, g->sender, g->line.content};
@@ -283,7 +321,7 @@ static void take_next(struct sending *g)
     bool taken = g->held_over || take_line(g, again_at);
     g->held_over = false;
     if (taken && g->s->options->outbox)
-        send_durably(g, g->channel, g->sender);
+        send_durably(g);
     else if (taken)
         send_line(g);
     else if (!g->over && !g->ended)

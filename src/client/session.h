@@ -52,4 +52,17 @@ struct session {
     atomic_bool failed;            /* [a] sending ended before stdin did: so does the run */
 };
 
+/* How the server is reached, as the options say. */
+static inline struct http_config session_http_config(const struct options *o)
+{
+    return (struct http_config){
+        .url = o->url,
+        .token = o->token.len ? o->token.data : NULL,
+        .ca_file = o->cacert,
+        .cert_file = o->cert,
+        .key_file = o->key,
+        .unix_socket = o->unix_socket,
+    };
+}
+
 #endif

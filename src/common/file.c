@@ -10,8 +10,8 @@
 
 #define TOKEN_FILE_MAX 8192
 
-/* Appends all that is left and closes. 0, or what went wrong. */
-static int read_and_close(int fd, struct buf *b)
+/* Appends all that is left. 0, or what went wrong. */
+static int read_rest(int fd, struct buf *b)
 {
     char chunk[4096];
     ssize_t n;
@@ -22,8 +22,21 @@ static int read_and_close(int fd, struct buf *b)
         else if (buf_add(b, chunk, (size_t)n))
             bad = (size_t)n > b->max_bytes - b->len ? EFBIG : ENOMEM;
     }
+    return bad;
+}
+
+static int read_and_close(int fd, struct buf *b)
+{
+    int bad = read_rest(fd, b);
     close(fd);
     return bad;
+}
+
+enum error_kind file_read_open(int fd, struct buf *b, struct error *e)
+{
+    int bad = lseek(fd, 0, SEEK_SET) < 0 ? errno : read_rest(fd, b);
+    return bad ? error_set(e, ERROR_LOCAL, "cannot read what was written: %s", strerror(bad))
+               : ERROR_NONE;
 }
 
 enum error_kind file_read(const char *path, struct buf *b, struct error *e)
@@ -84,7 +97,7 @@ out:
     return kind;
 }
 
-static int write_all(int fd, struct span bytes)
+int file_write(int fd, struct span bytes)
 {
     size_t done = 0;
     while (done < bytes.len) {
@@ -97,9 +110,13 @@ static int write_all(int fd, struct span bytes)
     return 0;
 }
 
-int file_write_durably(int fd, struct span bytes)
+void file_begin_sync(int fd)
 {
-    return write_all(fd, bytes) || fsync(fd) ? -1 : 0;
+#ifdef POSIX_FADV_DONTNEED
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* Linux starts to write then */
+#else
+    (void)fd;
+#endif
 }
 
 int file_add_directory(struct buf *b, const char *path)
@@ -131,7 +148,7 @@ enum error_kind file_write_new(const char *path, struct span bytes, struct error
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_set(e, ERROR_LOCAL, "cannot make %s: %s", path, strerror(errno));
-    if (sync_and_close(fd, write_all(fd, bytes)) == 0)
+    if (sync_and_close(fd, file_write(fd, bytes)) == 0)
         return ERROR_NONE;
     int bad = errno;
     unlink(path);

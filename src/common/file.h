@@ -28,8 +28,14 @@ enum error_kind file_read_token(const char *path, struct buf *b, struct error *e
  * nothing is left of it. ERROR_LOCAL names the path and the reason; errno is kept. */
 enum error_kind file_write_new(const char *path, struct span bytes, struct error *e);
 
-/* Writes everything and puts it on disk. 0, or -1 with errno. */
-int file_write_durably(int fd, struct span bytes);
+/* Writes everything. 0, or -1 with errno. Not on disk before fsync(). */
+int file_write(int fd, struct span bytes);
+
+/* Lets the system begin to put it on disk, so that the fsync() of several files waits less. */
+void file_begin_sync(int fd);
+
+/* Appends all of an open file, which is read from its beginning. ERROR_LOCAL. */
+enum error_kind file_read_open(int fd, struct buf *b, struct error *e);
 
 /* Appends the directory part of `path`: "." and "/" where it has none. 0, or -1 (buffer full). */
 int file_add_directory(struct buf *b, const char *path);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/hash.h"
+
 #define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
 struct span span_of(const char *c_string)
@@ -184,14 +186,26 @@ static const struct {
 
 #define HTML_ESCAPES (sizeof(html_escapes) / sizeof(html_escapes[0]))
 
+/* What becomes of one byte. */
+static struct span html_escape(const char *byte)
+{
+    size_t k = 0;
+    while (k < HTML_ESCAPES && html_escapes[k].plain != *byte)
+        k++;
+    return k < HTML_ESCAPES ? span_of(html_escapes[k].escaped) : (struct span){byte, 1};
+}
+
+uint64_t text_hash_html_escaped(uint64_t h, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        h = hash_add(h, html_escape(text.data + i));
+    return h;
+}
+
 bool text_is_html_escaped(struct span escaped, struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        size_t k = 0;
-        while (k < HTML_ESCAPES && html_escapes[k].plain != text.data[i])
-            k++;
-        struct span one =
-            k < HTML_ESCAPES ? span_of(html_escapes[k].escaped) : (struct span){text.data + i, 1};
+        struct span one = html_escape(text.data + i);
         if (escaped.len < one.len || memcmp(escaped.data, one.data, one.len) != 0)
             return false;
         escaped.data += one.len;

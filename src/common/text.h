@@ -51,6 +51,9 @@ struct span text_trim(struct span text);
 /* Is `escaped` what the server makes of `text`? Needs no memory. */
 bool text_is_html_escaped(struct span escaped, struct span text);
 
+/* hash_add() of what the server makes of `text`. Needs no memory. */
+uint64_t text_hash_html_escaped(uint64_t h, struct span text);
+
 /* Characters that are never written raw: C0, DEL, C1, U+2028, U+2029 and the bidi
  * controls (U+061C, U+200E, U+200F, U+202A..202E, U+2066..2069). */
 bool text_is_unsafe(uint32_t codepoint);

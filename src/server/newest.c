@@ -9,7 +9,7 @@ void newest_init(struct newest *n)
 {
     memset(n->slots, 0, sizeof(n->slots));
     n->writing = false;
-    n->seen = 0;
+    n->seen = 1;
     pthread_mutex_init(&n->lock, NULL);
 }
 
@@ -31,11 +31,12 @@ static bool holds(const struct newest_slot *slot, struct span channel)
     return span_equal((struct span){slot->name, slot->len}, channel);
 }
 
-static void put(struct newest_slot *slot, struct span channel, int64_t id)
+static void put(struct newest_slot *slot, struct span channel, int64_t id, uint64_t commit)
 {
     memcpy(slot->name, channel.data, channel.len);
     slot->len = (unsigned char)channel.len;
     slot->id = id;
+    slot->commit = commit;
 }
 
 bool newest_find(struct newest *n, struct span channel, int64_t *ret)
@@ -44,7 +45,7 @@ bool newest_find(struct newest *n, struct span channel, int64_t *ret)
     if (!slot)
         return false;
     pthread_mutex_lock(&n->lock);
-    bool found = holds(slot, channel);
+    bool found = holds(slot, channel) && !(n->writing && slot->commit == n->seen);
     if (found)
         *ret = slot->id;
     pthread_mutex_unlock(&n->lock);
@@ -66,7 +67,7 @@ void newest_learn(struct newest *n, struct span channel, int64_t id, uint64_t se
         return;
     pthread_mutex_lock(&n->lock);
     if (!n->writing && n->seen == seen)
-        put(slot, channel, id);
+        put(slot, channel, id, 0);
     pthread_mutex_unlock(&n->lock);
 }
 
@@ -86,7 +87,7 @@ void newest_put(struct newest *n, struct span channel, int64_t id)
     if (!slot)
         return;
     pthread_mutex_lock(&n->lock);
-    put(slot, channel, id);
+    put(slot, channel, id, n->seen);
     pthread_mutex_unlock(&n->lock);
 }
 

@@ -5,8 +5,9 @@
  *
  * What is found here is what the database would answer at that moment. For that its one writer says
  * before a commit which channels it will change (they are forgotten, and nothing is learnt until
- * the commit has ended) and after it which ids they have. A reader that finds nothing asks the
- * database, and may teach what it was told, unless a commit came between:
+ * the commit has ended) and after it which ids they have. A channel may be put several times; what
+ * was put is found from newest_settle() on, so nobody sees half a commit. A reader that finds
+ * nothing asks the database, and may teach what it was told, unless a commit came between:
  *
  *     writer: newest_forget() for each channel, commit, newest_put() for each, newest_settle()
  *     reader: seen = newest_seen(), ask the database, newest_learn(.., seen)
@@ -30,9 +31,10 @@
 struct newest {
     pthread_mutex_t lock;
     bool writing;  /* between newest_forget() and newest_settle() */
-    uint64_t seen; /* calls of newest_settle() */
+    uint64_t seen; /* commits, counted from 1 */
     struct newest_slot {
         int64_t id;
+        uint64_t commit;   /* in which it was put, 0: it was learnt */
         unsigned char len; /* 0: nobody */
         char name[NEWEST_NAME_MAX];
     } slots[NEWEST_SLOTS];

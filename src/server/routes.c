@@ -16,20 +16,22 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/access_log.h"
+#include "server/body.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
-#include "server/prefer.h"
+#include "server/reply.h"
 #include "server/until.h"
 #include "server/waiters.h"
 
-#define HURRY_MS     100 /* how often a stop looks whether it must hurry */
-#define STREAM_BYTES API_FILL_BYTES
+#define HURRY_MS 100 /* how often a stop looks whether it must hurry */
 
 struct routes {
     struct routes_config config;
     const struct api *api;
     struct MHD_Daemon *daemon;
     int listen_fd;
+    bool inherited; /* it is the service manager's, too */
     struct waiters waiters;
     struct guard guard;
     atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
@@ -52,15 +54,12 @@ struct request {
     struct guarded *guarded;
     _Atomic enum phase phase; /* moved on by whoever resumes the connection */
     char *target;             /* as it came, path and query */
-    struct buf body;
-    struct api_body_limit limit; /* of it */
-    size_t held;                 /* bytes of it counted in routes->body_bytes */
-    bool discard;                /* the body is read and thrown away */
-    int refused;                 /* status for a body that is not taken, else 0 */
-    bool begun;                  /* counted in routes->active */
+    struct body body;
+    bool begun; /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
-    size_t streamed; /* bytes of response.body given out */
+    struct reply reply;
+    struct access access;
 };
 
 /* What is due: a housekeeper_look_fn. */
@@ -73,7 +72,8 @@ static int64_t expire(void *context)
 
 static void resume(struct request *q)
 {
-    atomic_store(&q->phase, PHASE_ANSWER);
+    if (atomic_exchange(&q->phase, PHASE_ANSWER) == PHASE_WAITING)
+        atomic_fetch_sub_explicit(&q->routes->api->metrics->waiting, 1, memory_order_relaxed);
     MHD_resume_connection(q->connection);
 }
 
@@ -119,28 +119,13 @@ void routes_on_message(void *routes, struct span channel, int64_t id)
     waiters_wake_channel(&r->waiters, channel, id);
 }
 
-/* The call has taken out of the body what it needs. */
-static void release_body(struct request *q)
-{
-    atomic_fetch_sub(&q->routes->body_bytes, q->held);
-    q->held = 0;
-    buf_release(&q->body);
-}
-
-/* Counts what the request holds now: its parameters and its reply. */
-static void recount(struct request *q)
-{
-    size_t now = q->body.size + api_bytes(&q->call);
-    atomic_fetch_add(&q->routes->body_bytes, now - q->held); /* modulo: it may be less */
-    q->held = now;
-}
-
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
  * seen by the look or wakes the waiter. */
 static void start_waiting(struct request *q)
 {
     struct routes *r = q->routes;
     atomic_store(&q->phase, PHASE_WAITING);
+    atomic_fetch_add_explicit(&r->api->metrics->waiting, 1, memory_order_relaxed);
     q->waiter = (struct waiter){
         .channel = {q->call.channel.data, q->call.channel.len},
         .after = q->call.after,
@@ -158,76 +143,12 @@ static void start_waiting(struct request *q)
         housekeeper_look_at(&r->housekeeper, deadline);
 }
 
-static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
-{
-    (void)position;
-    struct request *q = context;
-    struct api_response *response = &q->call.response;
-    if (q->streamed == response->body.len) {
-        if (!response->more)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (!api_fill(&q->call))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-        q->streamed = 0;
-    }
-    size_t n = response->body.len - q->streamed;
-    if (n > max)
-        n = max;
-    memcpy(to, response->body.data + q->streamed, n);
-    q->streamed += n;
-    return (ssize_t)n;
-}
-
-static struct MHD_Response *make_response(struct request *q)
-{
-    struct api_response *response = &q->call.response;
-    if (response->more)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, stream, q, NULL);
-    /* The body lives as long as the request does, and the response goes before it. */
-    return MHD_create_response_from_buffer(response->body.len,
-                                           response->body.data ? response->body.data : (char[]){""},
-                                           MHD_RESPMEM_PERSISTENT);
-}
-
-static void add_number_header(struct MHD_Response *reply, const char *name, int64_t value)
-{
-    char text[32];
-    snprintf(text, sizeof(text), "%" PRId64, value);
-    MHD_add_response_header(reply, name, text);
-}
-
-static void add_headers(const struct request *q, struct MHD_Response *reply)
-{
-    const struct api_response *response = &q->call.response;
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (!q->routes->api->plain)
-        MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
-    if (response->last_id >= 0)
-        add_number_header(reply, "Chancat-Last-Id", response->last_id);
-    if (response->replayed)
-        MHD_add_response_header(reply, "Idempotency-Replayed", "true");
-    if (response->minimal)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_PREFERENCE_APPLIED, PREFER_MINIMAL);
-    if (response->authenticate)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (response->retry_after_s)
-        add_number_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, response->retry_after_s);
-    if (q->discard || atomic_load(&q->routes->stopping))
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
-}
-
 static enum MHD_Result answer(struct request *q)
 {
-    struct api_response *response = &q->call.response;
-    struct MHD_Response *reply = make_response(q);
-    recount(q);
-    if (!reply)
-        return MHD_NO;
-    add_headers(q, reply);
-    enum MHD_Result r = MHD_queue_response(q->connection, (unsigned)response->status, reply);
-    MHD_destroy_response(reply);
-    return r;
+    body_recount(&q->body, api_bytes(&q->call));
+    metrics_count(q->routes->api->metrics, q->call.route, q->call.response.status);
+    return reply_send(&q->reply, q->connection, &q->call,
+                      q->body.discard || atomic_load(&q->routes->stopping));
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
@@ -242,7 +163,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     q->connection = connection;
     q->guarded = info ? info->socket_context : NULL;
     q->target = strdup(uri);
-    buf_init(&q->body, API_BODY_MAX);
+    body_init(&q->body, &r->body_bytes);
     api_init(&q->call, r->api);
     return q;
 }
@@ -253,11 +174,12 @@ static struct span path_of(const struct request *q)
 }
 
 /* The header is complete. */
-static void begin(struct request *q)
+static void begin(struct request *q, const char *method)
 {
     struct routes *r = q->routes;
     q->begun = true;
-    q->limit = api_body_limit(r->api, path_of(q));
+    access_begin(&q->access, method);
+    q->body.limit = api_body_limit(r->api, path_of(q));
     pthread_mutex_lock(&r->lock);
     r->active++;
     pthread_mutex_unlock(&r->lock);
@@ -273,48 +195,20 @@ static const char *header(struct request *q, const char *name)
     return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
-/* Decides from the header whether the body is wanted. True: answer now, do not read it. A client
- * that is sending its body might never see an early answer (closing resets the connection), so
- * what is not wanted is read and thrown away, unless the client asked first or it is too much. */
-static bool body_is_refused(struct request *q)
+static bool is_refused(struct request *q)
 {
     const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long length = announced ? strtoull(announced, NULL, 10) : 0;
-    if (!api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)))
-        q->discard = true; /* api_begin() will say so */
-    else if (length > q->limit.bytes)
-        q->refused = 413;
-    if (q->refused)
-        q->discard = true;
-    return q->discard && (header(q, MHD_HTTP_HEADER_EXPECT) || length > ROUTES_DISCARD_MAX);
+    bool authorized =
+        api_authorized(q->routes->api, path_of(q), header(q, MHD_HTTP_HEADER_AUTHORIZATION));
+    return body_is_refused(&q->body, authorized, announced ? strtoull(announced, NULL, 10) : 0,
+                           header(q, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
 
-/* The body gets too large, or all bodies together do. */
-static void give_up_body(struct request *q, int status)
+static enum MHD_Result refuse(struct request *q, const char *method)
 {
-    q->refused = status;
-    q->discard = true;
-    release_body(q);
-}
-
-static void take_body(struct request *q, const char *bytes, size_t len)
-{
-    if (q->discard)
-        return;
-    q->held += len;
-    if (q->held > q->limit.bytes) {
-        q->held -= len;
-        give_up_body(q, 413);
-    } else if (atomic_fetch_add(&q->routes->body_bytes, len) + len > ROUTES_BODIES_MAX ||
-               buf_add(&q->body, bytes, len)) {
-        give_up_body(q, 429);
-    }
-}
-
-static enum MHD_Result refuse(struct request *q)
-{
-    q->call.response.retry_after_s = q->refused == 429;
-    api_fail(&q->call, q->refused, q->refused == 413 ? q->limit.text : "Too much at once");
+    q->call.route = api_route(q->routes->api, method, path_of(q));
+    q->call.response.retry_after_s = q->body.refused == 429;
+    api_fail(&q->call, q->body.refused, body_sentence(&q->body));
     return answer(q);
 }
 
@@ -326,7 +220,7 @@ static struct api_request api_request_of(struct request *q, const char *method)
         .method = method,
         .path = path,
         .query = span_of(*query ? query + 1 : query),
-        .body = {q->body.data ? q->body.data : "", q->body.len},
+        .body = body_text(&q->body),
         .content_type = header(q, MHD_HTTP_HEADER_CONTENT_TYPE),
         .authorization = header(q, MHD_HTTP_HEADER_AUTHORIZATION),
         .idempotency_key = header(q, "Idempotency-Key"),
@@ -359,15 +253,13 @@ static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    log_info("%s %s", method, q->target);
-    if (atomic_load(&q->routes->body_bytes) > ROUTES_BODIES_MAX)
-        q->refused = 429;
-    if (q->refused)
-        return refuse(q);
+    body_check_total(&q->body);
+    if (q->body.refused)
+        return refuse(q, method);
     struct api_request request = api_request_of(q, method);
     enum api_next next = api_begin(&q->call, &request);
-    release_body(q);
-    recount(q);
+    body_release(&q->body); /* the call has taken out of it what it needs */
+    body_recount(&q->body, api_bytes(&q->call));
     switch (next) {
     case API_READY:
         return answer(q);
@@ -389,11 +281,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (!q || !q->target)
         return MHD_NO; /* no memory */
     if (!q->begun) {
-        begin(q);
-        return body_is_refused(q) ? handle(q, method) : MHD_YES;
+        begin(q, method);
+        return is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
-        take_body(q, upload, *upload_len);
+        body_take(&q->body, upload, *upload_len);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -404,14 +296,32 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return answer(q);
 }
 
+/* For the log. */
+static void tell_access(const struct request *q, enum MHD_RequestTerminationCode code)
+{
+    const union MHD_ConnectionInfo *info =
+        q->access.wanted
+            ? MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+            : NULL;
+    const struct access_end end = {
+        .peer = info ? info->client_addr : NULL,
+        .target = q->target,
+        .status = q->reply.call ? q->call.response.status : 0,
+        .bytes = reply_bytes(&q->reply),
+        .cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+    };
+    access_end(&q->access, &end);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **per_request,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)connection, (void)code;
+    (void)connection;
     struct routes *r = context;
     struct request *q = *per_request;
     if (!q)
         return;
+    tell_access(q, code);
     if (q->guarded) {
         int64_t deadline = clock_deadline(r->config.header_ms);
         guard_set(&r->guard, q->guarded, deadline);
@@ -423,7 +333,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
     }
-    release_body(q);
+    body_release(&q->body);
     api_release(&q->call);
     free(q->target);
     free(q);
@@ -435,13 +345,17 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
     struct routes *r = context;
     struct guarded *guarded = *per_connection;
+    struct metrics *metrics = r->api->metrics;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        atomic_fetch_sub_explicit(&metrics->connections, 1, memory_order_relaxed);
         if (guarded)
             guard_remove(&r->guard, guarded);
         free(guarded);
         *per_connection = NULL;
         return;
     }
+    atomic_fetch_add_explicit(&metrics->connections, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->accepted, 1, memory_order_relaxed);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     guarded = info ? calloc(1, sizeof(*guarded)) : NULL;
@@ -500,6 +414,7 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
 {
     r->api = api;
     r->listen_fd = listener->fd;
+    r->inherited = listener->inherited;
     enum error_kind kind = housekeeper_start(&r->housekeeper, e);
     if (kind)
         return kind;
@@ -537,7 +452,7 @@ void routes_stop(struct routes *r)
     if (r->daemon) {
         atomic_store(&r->stopping, true);
         MHD_socket fd = MHD_quiesce_daemon(r->daemon);
-        if (fd != MHD_INVALID_SOCKET)
+        if (fd != MHD_INVALID_SOCKET && !r->inherited)
             shutdown(fd, SHUT_RDWR); /* newcomers are refused at once, and know it */
         waiters_close(&r->waiters);
         wait_for_requests(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * routes: HTTP connections; the one user of microhttpd.h.
+ * routes: HTTP connections; with reply.c the one user of microhttpd.h.
  *
  * One event thread serves all connections. A POST is suspended until the store's writer has
  * committed it, a waiting GET until a message of its channel comes, its time is over or the
@@ -16,11 +16,9 @@
 #include "server/api.h"
 #include "server/listen.h"
 
-#define ROUTES_HEADER_BYTES 16384      /* request line and headers; more is 431 or 414 */
-#define ROUTES_BODIES_MAX   268435456u /* bytes of all requests in work; more is 429 */
-#define ROUTES_DISCARD_MAX  67108864u  /* of an unwanted body, read before the answer */
-#define ROUTES_REPLY_S      300        /* a client that does not take its reply */
-#define ROUTES_STOP_MS      10000      /* requests in flight at a stop */
+#define ROUTES_HEADER_BYTES 16384 /* request line and headers; more is 431 or 414 */
+#define ROUTES_REPLY_S      300   /* a client that does not take its reply */
+#define ROUTES_STOP_MS      10000 /* requests in flight at a stop */
 
 struct routes;
 

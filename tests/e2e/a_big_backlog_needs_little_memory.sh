@@ -48,6 +48,11 @@ assert_status 0
 assert_lines out $((MESSAGES - 1))
 check_peak
 
+test_case "with -r, too, where there is no second look"
+run "$CHANCAT" -r -n $((MESSAGES - 1)) big
+assert_status 0
+assert_lines out $((MESSAGES - 1))
+
 test_case "a reader that does not read makes it wait, not grow"
 mkfifo pipe
 spawn_to pipe "$CHANCAT" -n all big 2>err

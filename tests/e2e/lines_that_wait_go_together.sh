@@ -82,10 +82,29 @@ test_case "own lines of a duplex run are printed, and with --no-echo they are no
 run "$CHANCAT" -n 0 g < <(seq 500)
 assert_status 0
 assert_same <(jq -r .content out) <(seq 500)
-run "$CHANCAT" -n 0 --no-echo h < <(seq 50)
+run "$CHANCAT" -v -n 0 --no-echo h < <(seq 5000)
 assert_status 0
 assert_empty out
-assert_same <(stored h) <(seq 50)
+assert_same <(stored h) <(seq 5000)
+assert [ "$(grep -c 'POST /batch: status 200' err)" -le 10 ]
+
+test_case "with --no-echo what looks like a line of a batch on its way waits for the ids"
+# The batches are stored at once and can be read, but their replies are late, or never come.
+SERVER_URL=$URL
+start_proxy "$PORT" --mix forward-hang:2,pass:1 --hang 0.4 --seed 7
+run "$CHANCAT" -n 0 -c 3 --no-echo -S me i < <(
+    seq 3000
+    wait_until eval 'curl -s "$SERVER_URL/past?channel=i&count=1" | grep -q "\"3000\""'
+    for i in 1 17 3000; do
+        CHANCAT_URL=$SERVER_URL post i you "$i"
+    done
+)
+assert_status 0
+assert_file <(jq -r '.sender + .content' out) $'you1\nyou17\nyou3000'
+assert_has "$PROXY_LOG" 'fault=forward-hang .*target=/batch'
+assert_eq "$(stored i | wc -l)" 3003 messages
+assert_eq "$(stored i | sort -u | wc -l)" 3000 'different messages'
+stop_proxy
 stop_server
 
 test_case "a server without batches gets single lines"

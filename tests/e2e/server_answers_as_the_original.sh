@@ -56,7 +56,7 @@ assert_eq "$(curl -sS -I -o head -w '%{http_code}' "$URL/get?channel=t")" 404 "s
 test_case "every reply of the API announces the extras"
 for target in '/get?channel=t' '/past?channel=t' '/get' '/nosuch'; do
     curl -sS -D head -o /dev/null "$URL$target"
-    assert_has head '^Chancat-Features: wait, limit, keys, batch.$'
+    assert_has head '^Chancat-Features: wait, limit, keys, batch, minimal.$'
 done
 
 test_case "the front page is a short reference"

@@ -20,6 +20,9 @@
 #
 #   send     the lines of stdin with --outbox; the second run is --flush
 #   flush    --flush of lines that wait; again
+#   repeat   --flush when a batch is stored that an earlier run has not come to the end of; again
+#   apart    the same a week later, when the server does not know its key any more
+#   apart-new  the same, and the batch is not stored
 #   receive  -r -f with a cursor file that is there already; the second run has no -f
 #   both     send and receive, with an outbox and a new cursor file; again, without stdin
 #
@@ -105,6 +108,13 @@ enqueue_only() {
     [ $? = 3 ] || problem "enqueueing: $(cat err.0)"
 }
 
+# A run has sent the first line and made the record of a batch; kill -9 came at the step $1 $2.
+leave_batch() {
+    enqueue_only
+    strike signal=KILL "$1" "$2" trace.0 "$HONEST" --flush --outbox ob >/dev/null 2>err.0
+    [ -n "$(find ob -name "batch-*2-*")" ] || problem "no batch was left: $(cat err.0)"
+}
+
 # Sets victim, second and statuses (what the victim may end with).
 prepare() {
     local sending=(--outbox ob --settle "$HARM_SETTLE" --retry-for "$HARM_RETRY")
@@ -118,6 +128,15 @@ prepare() {
     flush)
         enqueue_only
         victim=("$CHANCAT" --flush "${sending[@]}")
+        second=("${victim[@]}")
+        ;;
+    repeat | apart | apart-new)
+        case $1 in
+        apart-new) leave_batch sendto 4 ;;
+        *) leave_batch rename 3 ;;
+        esac
+        victim=("$CHANCAT" --flush "${sending[@]}")
+        [ "$1" = repeat ] || victim=(env "LD_PRELOAD=$ODD" ODD_CLOCK=604800 "${victim[@]}")
         second=("${victim[@]}")
         ;;
     receive)
@@ -367,10 +386,11 @@ kill_server() {
 }
 
 # start_sweeps CALLS FAULT...: a sweep of every job, side by side, against a server with keys and a
-# plain one; SWEEP has their processes, for assert_sweep.
+# plain one; SWEEP has their processes, for assert_sweep. Where there are keys, the first line goes
+# alone and the others as a batch.
 declare -A SWEEP
 start_sweeps() {
-    local kind job
+    local kind job lines=$HARM_LINES
     for kind in keys plain; do
         case $kind in
         keys) start_server ;;
@@ -378,22 +398,41 @@ start_sweeps() {
         esac
         for job in send flush receive both; do
             [ $job$kind != receiveplain ] || continue
+            case $kind-$job in
+            keys-send | keys-flush) HARM_LINES=$((lines + 2)) ;;
+            *) HARM_LINES=$lines ;;
+            esac
             spawn sweep "$job-$kind" "$job" "$@"
             SWEEP[$job-$kind]=$SPAWNED
         done
     done
+    HARM_LINES=$lines
+}
+
+# The same of batches that an earlier run has left behind. Lines that are looked for take their time.
+start_batch_sweeps() {
+    local job lines=$HARM_LINES stride=$HARM_STRIDE
+    HARM_LINES=$((lines + 1))
+    start_server
+    for job in repeat apart apart-new; do
+        [ $job != apart-new ] || HARM_STRIDE=$((stride * 3))
+        spawn sweep $job $job "$@"
+        SWEEP[$job]=$SPAWNED
+    done
+    HARM_LINES=$lines
+    HARM_STRIDE=$stride
 }
 
 # ---- many that share an outbox ------------------------------------------------------------------
 
 # enqueuer NAME LINES: the even ones have a run for each line, and send like everybody, and they go on
 # until $HARM/enough is there; the odd ones cannot reach the server, so they only put their lines
-# there, all in one run. What they put there is in $HARM/NAME.sent, too.
+# there, twenty times as many, all in one run. What they put there is in $HARM/NAME.sent, too.
 enqueuer() {
     local n=0 bad=0 arguments=(-q -s --retry-for 0 --settle "$HARM_SETTLE" --outbox outbox shared)
     set +m
     if [[ $1 == *[13579] ]]; then
-        seq -f "$1-%04g" "$2" | tee "$HARM/$1.sent" |
+        seq -f "$1-%04g" $(($2 * 20)) | tee "$HARM/$1.sent" |
             http_proxy=http://127.0.0.1:9 "$CHANCAT" "${arguments[@]}"
         return
     fi

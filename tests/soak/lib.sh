@@ -27,7 +27,7 @@ declare -A LANE_PID LANE_PROXY LANE_URL LANE_SERVER
 
 # The mixes: name, server (keys: one that knows idempotency keys, plain: one that does not), lines
 # written at a time (0: as fast as they go), weights. A server with keys is given its lines one by
-# one or a few at a time, or all would be one request.
+# one or a few at a time, or all would be one request. What is called outbox... sends out of one.
 mixes() {
     cat <<'END'
 before  plain 0 pass:84,reset-before:8,error-before:8
@@ -37,6 +37,7 @@ stale   plain 0 pass:84,stale-fin:8,stale-rst:8
 parked  plain 0 pass:84,park-reset:8,park-close:8
 all     plain 0 pass:78,reset-before:2,error-before:2,forward-reset:2,forward-hang:2,forward-cut:2,status-only:2,error-after:2,stale-fin:2,stale-rst:2,park-reset:2,park-close:2
 keys    keys  1 pass:67,reset-before:3,error-before:3,forward-reset:3,forward-hang:3,forward-cut:3,status-only:3,error-after:3,stale-fin:3,stale-rst:3,park-reset:3,park-close:3
+outbox  keys  7 pass:56,reset-before:4,error-before:4,forward-reset:4,forward-hang:4,forward-cut:4,status-only:4,error-after:4,stale-fin:4,stale-rst:4,park-reset:4,park-close:4
 batches keys  7 pass:56,reset-before:4,error-before:4,forward-reset:4,forward-hang:4,forward-cut:4,status-only:4,error-after:4,stale-fin:4,stale-rst:4,park-reset:4,park-close:4
 END
 }
@@ -84,6 +85,9 @@ start_lane() {
     ln -s "$PROXY_LOG" "$lane.proxy"
     LANE_PROXY[$name]=$PROXY_PID LANE_URL[$name]=$URL LANE_SERVER[$name]=$SERVER_URL
     arguments=(-u "$URL" -s --receipts --retry-for "$RETRY_FOR" --settle "$SETTLE" "$name")
+    case $name in
+    outbox*) arguments+=(--outbox "$lane.outbox") ;;
+    esac
     # The status goes to a file: in a long run another process can get the number of one that
     # has ended, and then bash has forgotten its status.
     if [ "$burst" = 0 ]; then

@@ -193,6 +193,22 @@ static void the_past_is_asked_for_by_count(void **state)
     assert_string_equal(got.ids, "8 9 ");
 }
 
+/* Even over a new connection, as the first one always is. */
+static void the_first_reply_is_taken_in_any_number_of_pieces(void **state)
+{
+    struct channel *c = *state;
+    struct channel_fetched fetched;
+    c->watches = true;
+    will_reply(200, "", "[" M(1) "," M(2) "," M(3) "]");
+    for (fake.piece = 1; fake.piece < 200; fake.piece += 3) {
+        channel_restart(c);
+        got = (struct gathered){0};
+        fake.reconnects = 1;
+        assert_int_equal(channel_fetch_past(c, 50, &sink, &fetched, NULL), ERROR_NONE);
+        assert_string_equal(got.ids, "1 2 3 ");
+    }
+}
+
 static void a_past_of_bad_elements_is_behind_us(void **state)
 {
     struct channel *c = *state;
@@ -315,6 +331,7 @@ int main(void)
         CASE(the_sink_can_stop_before_a_message),
         CASE(the_past_is_asked_for_by_count),
         CASE(a_post_is_form_encoded_and_judged),
+        CASE(the_first_reply_is_taken_in_any_number_of_pieces),
         CASE(a_past_of_bad_elements_is_behind_us),
         CASE(a_batch_asks_for_no_more_than_is_wanted),
         CASE(a_probe_tells_the_newest_id_and_the_extras),

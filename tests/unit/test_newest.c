@@ -2,6 +2,8 @@
 /*
  * The newest ids that are remembered: never an old one, whoever asks when, and however many
  * channels there are.
+ *
+ * link: -Wl,--wrap=newest_put
  */
 #include "unit.h"
 
@@ -41,6 +43,7 @@ static void nothing_is_known_or_learnt_while_a_commit_is_in_work(void **state)
     newest_init(&n);
     newest_put(&n, span_of("a"), 6);
     newest_put(&n, span_of("b"), 5);
+    newest_settle(&n);
     uint64_t before = newest_seen(&n);
     newest_forget(&n, span_of("a"));
     assert_false(newest_find(&n, span_of("a"), &id));
@@ -50,11 +53,16 @@ static void nothing_is_known_or_learnt_while_a_commit_is_in_work(void **state)
     newest_learn(&n, span_of("a"), 6, meanwhile);
     assert_false(newest_find(&n, span_of("a"), &id));
     newest_put(&n, span_of("a"), 7);
+    newest_put(&n, span_of("c"), 8);
+    newest_put(&n, span_of("a"), 9);
+    assert_false(newest_find(&n, span_of("a"), &id)); /* nobody sees half a commit */
+    assert_false(newest_find(&n, span_of("c"), &id));
+    assert_true(newest_find(&n, span_of("b"), &id));
     newest_settle(&n);
     newest_learn(&n, span_of("a"), 6, before); /* answers of before the commit */
     newest_learn(&n, span_of("a"), 6, meanwhile);
     assert_true(newest_find(&n, span_of("a"), &id));
-    assert_int_equal(id, 7);
+    assert_int_equal(id, 9);
     newest_forget(&n, span_of("a")); /* and one that fails */
     newest_settle(&n);
     assert_false(newest_find(&n, span_of("a"), &id));
@@ -205,40 +213,61 @@ static void readers_at_the_same_time_never_miss_a_message(void **state)
     assert_int_equal(atomic_load(&r.wrong), 0);
 }
 
-/* Hears of "a" and asks for "b", which came in the same commit and is told of next. */
-struct asking {
-    struct fixture f; /* first, so that it is the fixture to the ends of appends */
-    int64_t id_of_b;
-};
+/* What a store answers between the commit and the end of its memory's update, and afterwards. */
+static struct asking {
+    struct store *store;
+    int64_t a_id, b_id; /* what is right */
+    int asked, wrong;
+} asking;
 
-static void ask_for_b(void *context, struct span channel, int64_t id)
+static void ask_for_both(void)
 {
-    struct asking *a = context;
-    if (span_equal(channel, span_of("a")))
-        store_last_id(a->f.store, span_of("b"), &a->id_of_b, NULL);
-    store_on_message(&a->f, channel, id);
+    int64_t a = -1, b = -1;
+    if (!asking.store)
+        return;
+    store_last_id(asking.store, span_of("a"), &a, NULL);
+    store_last_id(asking.store, span_of("b"), &b, NULL);
+    asking.wrong += a != asking.a_id || b != asking.b_id;
+    asking.asked++;
 }
 
-static void what_is_in_the_database_is_known_before_it_is_told(void **state)
+void __real_newest_put(struct newest *n, struct span channel, int64_t id);
+void __wrap_newest_put(struct newest *n, struct span channel, int64_t id);
+void __wrap_newest_put(struct newest *n, struct span channel, int64_t id)
+{
+    ask_for_both();
+    __real_newest_put(n, channel, id);
+    ask_for_both();
+}
+
+static void ask_when_told(void *context, struct span channel, int64_t id)
+{
+    ask_for_both();
+    store_on_message(context, channel, id);
+}
+
+static void what_is_in_the_database_is_known_at_once_and_whole(void **state)
 {
     struct fixture *f = *state;
-    static struct asking a;
-    struct item item;
+    struct item items_of_both[2], item;
     struct store_message messages[] = {
-        {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("x")},
-        {.channel = span_of("b"), .sender = span_of("s"), .content = span_of("x")},
+        {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("3")},
+        {.channel = span_of("b"), .sender = span_of("s"), .content = span_of("4")},
+        {.channel = span_of("a"), .sender = span_of("s"), .content = span_of("5")},
+        {.channel = span_of("b"), .sender = span_of("s"), .content = span_of("6")},
     };
-    pthread_mutex_init(&a.f.lock, NULL);
-    pthread_cond_init(&a.f.changed, NULL);
-    assert_int_equal(store_open(f->path, ask_for_b, &a, &a.f.store, NULL), ERROR_NONE);
-    queue(&a.f, &item, span_of("b"), span_of("x"));
-    wait_for(&a.f, 1);
+    assert_int_equal(store_open(f->path, ask_when_told, f, &f->store, NULL), ERROR_NONE);
+    queue(f, &items_of_both[0], span_of("a"), span_of("1"));
+    queue(f, &items_of_both[1], span_of("b"), span_of("2"));
+    wait_for(f, 2);
+    asking = (struct asking){.store = f->store, .a_id = 5, .b_id = 6};
     item.append = (struct store_append){.messages = messages, .count = COUNT(messages)};
-    queue_append(&a.f, &item);
-    wait_for(&a.f, 2);
-    assert_int_equal(messages[1].id, 3);
-    assert_int_equal(a.id_of_b, 3);
-    store_close(a.f.store);
+    queue_append(f, &item);
+    wait_for(f, 3);
+    asking.store = NULL;
+    assert_int_equal(messages[3].id, 6);
+    assert_int_equal(asking.asked, 4 * 2 + 4);
+    assert_int_equal(asking.wrong, 0);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, store_set_up, store_tear_down)
@@ -250,7 +279,7 @@ int main(void)
         cmocka_unit_test(nothing_is_known_or_learnt_while_a_commit_is_in_work),
         cmocka_unit_test(a_newcomer_takes_a_place_and_long_names_have_none),
         CASE(a_store_knows_it_with_more_channels_than_are_kept),
-        CASE(what_is_in_the_database_is_known_before_it_is_told),
+        CASE(what_is_in_the_database_is_known_at_once_and_whole),
         CASE(readers_at_the_same_time_never_miss_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,20 +150,23 @@ static void what_became_of_a_batch(void **state)
     } table[] = {
         {200, "[" A "," B "]", ERROR_NONE},
         {200, "{\"first\":7,\"last\":8,\"count\":2}", ERROR_NONE},
-        {200, "{\"first\":7,\"last\":9,\"count\":2}", ERROR_UNKNOWN},
-        {200, "{\"first\":7,\"last\":8,\"count\":1}", ERROR_UNKNOWN},
-        {200, "{\"first\":0,\"last\":1,\"count\":2}", ERROR_UNKNOWN},
-        {200, "{\"first\":7,\"last\":8}", ERROR_UNKNOWN},
+        {200, "{\"first\":7,\"last\":8,\"count\":2}\n", ERROR_NONE},
+        {200, "{\"first\":7,\"last\":9,\"count\":2}", ERROR_BAD_DATA},
+        {200, "{\"first\":7,\"last\":8,\"count\":1}", ERROR_BAD_DATA},
+        {200, "{\"first\":0,\"last\":1,\"count\":2}", ERROR_BAD_DATA},
+        {200, "{\"first\":7,\"last\":8}", ERROR_BAD_DATA},
         {200, "{\"first\":7,\"last\":8,\"count\":2", ERROR_UNKNOWN},
         {200, "[" A "]", ERROR_BAD_DATA},
         {200, "[" B "," A "]", ERROR_BAD_DATA},
         {200, "[" A "," A "]", ERROR_BAD_DATA},
         {200, "[" A "," B "," B "]", ERROR_BAD_DATA},
         {200, "[]", ERROR_BAD_DATA},
-        {200, A, ERROR_UNKNOWN},
+        {200, A, ERROR_BAD_DATA},
         {200, "[" A ",", ERROR_UNKNOWN},
         {200, "[" A "," B "] x", ERROR_UNKNOWN},
-        {200, "[7,8]", ERROR_UNKNOWN},
+        {200, "[7,8]", ERROR_BAD_DATA},
+        {200, "[" A "," B "]\n", ERROR_NONE},
+        {200, "null", ERROR_UNKNOWN},
         {200, "", ERROR_UNKNOWN},
         {400, "{\"error\":\"line 2\"}", ERROR_REFUSED},
         {404, "", ERROR_REFUSED},
@@ -180,11 +183,19 @@ static void what_became_of_a_batch(void **state)
     for (size_t i = 0; i < COUNT(table); i++) {
         struct http_reply reply = {.end = HTTP_COMPLETE, .status = table[i].status, .left = true};
         struct stored stored = {0};
-        assert_int_equal(outcome_of_batch(&reply, span_of(table[i].body), &batch, &stored, NULL),
-                         table[i].expected);
-        assert_int_equal(table[i].expected ? 0 : stored.first, table[i].expected ? 0 : 7);
-        assert_int_equal(table[i].expected ? 0 : stored.last, table[i].expected ? 0 : 8);
+        assert_int_equal(
+            outcome_of_batch(&reply, span_of(table[i].body), &batch, true, &stored, NULL),
+            table[i].expected);
+        assert_int_equal(stored.first, table[i].expected ? 0 : 7);
+        assert_int_equal(stored.last, table[i].expected ? 0 : 8);
     }
+    /* what was not asked for is no answer */
+    struct http_reply reply = {.end = HTTP_COMPLETE, .status = 200, .left = true};
+    struct stored stored = {0};
+    assert_int_equal(outcome_of_batch(&reply, span_of("{\"first\":7,\"last\":8,\"count\":2}"),
+                                      &batch, false, &stored, NULL),
+                     ERROR_BAD_DATA);
+    assert_int_equal(stored.last, 0);
     batch_release(&batch);
 }
 

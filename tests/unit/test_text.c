@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "common/text.h"
 
 static void decodes_only_valid_utf8(void **state)
@@ -104,6 +105,8 @@ static void html_escapes_are_exactly_five_and_undone_once(void **state)
     const struct span plain = LITERAL("<a href='x'>\"&amp;\"</a>");
     const struct span escaped = LITERAL("&lt;a href=&#39;x&#39;&gt;&#34;&amp;amp;&#34;&lt;/a&gt;");
     assert_true(text_is_html_escaped(escaped, plain));
+    assert_int_equal(text_hash_html_escaped(7, plain), hash_add(7, escaped));
+    assert_int_not_equal(text_hash_html_escaped(7, escaped), hash_add(7, escaped));
     assert_false(text_is_html_escaped(plain, plain));
     assert_false(text_is_html_escaped(escaped, (struct span){plain.data, plain.len - 1}));
     assert_false(text_is_html_escaped((struct span){escaped.data, escaped.len - 1}, plain));
