@@ -186,9 +186,8 @@ static enum error_kind take_on_reset(struct options *o, struct error *e)
 {
     static const char *const words[] = {
         [ON_RESET_FAIL] = "fail", [ON_RESET_RESTART] = "restart", [ON_RESET_SKIP] = "skip"};
-    if (!o->on_reset_word) {
-        if (o->terminal) /* a person sees that it was, and goes on talking */
-            o->on_reset = ON_RESET_SKIP;
+    if (o->terminal && opt_source_of(&options_table, o->source, "on-reset") == OPT_FROM_DEFAULT) {
+        o->on_reset = ON_RESET_SKIP; /* a person sees that it was, and goes on talking */
         return ERROR_NONE;
     }
     for (size_t i = 0; i < COUNT(words); i++) {

@@ -53,8 +53,7 @@ post t me one
 post t me two
 curl -sS -o /dev/null "$URL/nonsense"
 curl -sS "$URL/get?channel=t&last=2&wait=20" >/dev/null &
-waits() { [ "$(metric chancatd_waiters)" = 1 ]; }
-wait_until waits
+wait_until server_waits 1
 curl -sS -D head -o metrics "$URL/metrics"
 assert_has head '^Content-Type: text/plain; version=0\.0\.4'
 assert_eq "$(metric 'chancatd_http_requests_total{route="/send",status="200"}')" 2
