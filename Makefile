@@ -2,10 +2,12 @@
 #
 # chancat: GNU make 4 or later. `make` builds the two programs, `make help` lists the rest.
 #
-# From outside:  CC CFLAGS LDFLAGS LDLIBS PKG_CONFIG AR   PREFIX DESTDIR BINDIR MANDIR
+# From outside:  CC CFLAGS LDFLAGS LDLIBS PKG_CONFIG AR   PREFIX DESTDIR BINDIR MANDIR BASHDIR ZSHDIR
+# FISHDIR SYSTEMDDIR
 #   V=1                          show the commands
 #   DEVELOPER=1                  many warnings, each an error
 #   SANITIZE=address,undefined   (or thread) build and test with these sanitizers
+#   READLINE=0                   build chancat without GNU readline: a plain terminal
 #   INSTALL_DEPS=true            `check`, `lint` and `demo` install nothing
 # Each combination of compiler, DEVELOPER and SANITIZE has its own directory, build/<variant>, and
 # nothing is written anywhere else.
@@ -20,11 +22,16 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
+BASHDIR    ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR    ?= $(PREFIX)/share/fish/vendor_completions.d
+SYSTEMDDIR ?= $(if $(filter Linux,$(shell uname -s)),$(PREFIX)/lib/systemd)
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 DEVELOPER  ?=
 SANITIZE   ?=
+READLINE   ?= 1
 V          ?=
 INSTALL_DEPS ?= contrib/install-deps
 
@@ -34,9 +41,10 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 developer := $(filter-out 0,$(DEVELOPER))
+readline := $(filter-out 0,$(READLINE))
 compiler := $(notdir $(firstword $(CC)))
 VARIANT := $(or $(subst $(space),-,$(strip $(filter-out cc gcc,$(compiler)) \
-	$(if $(developer),developer) $(subst $(comma),-,$(SANITIZE)))),default)
+	$(if $(developer),developer) $(if $(readline),,plain) $(subst $(comma),-,$(SANITIZE)))),default)
 B := build/$(VARIANT)
 
 # --- flags ------------------------------------------------------------------------------------
@@ -62,10 +70,12 @@ endif
 library_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 library_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null || echo $(2))
 
-libraries := libcurl jansson libmicrohttpd sqlite3
-library_includes := $(call library_cflags,$(libraries))
+libraries := libcurl jansson libmicrohttpd sqlite3 $(if $(readline),readline)
+# Readline's flags ask for an older standard than ours: only where its headers are is of interest.
+library_includes := $(filter-out -D%,$(call library_cflags,$(libraries)))
 jansson_libs := $(call library_libs,jansson,-ljansson)
-client_libs := $(call library_libs,libcurl,-lcurl) $(jansson_libs)
+client_libs := $(call library_libs,libcurl,-lcurl) $(jansson_libs) \
+	$(if $(readline),$(call library_libs,readline,-lreadline))
 server_libs := $(call library_libs,libmicrohttpd,-lmicrohttpd) \
 	$(call library_libs,sqlite3,-lsqlite3) $(jansson_libs)
 cmocka_includes := $(call library_cflags,cmocka)
@@ -85,7 +95,9 @@ endif
 # --- files ------------------------------------------------------------------------------------
 
 common_c := $(wildcard src/common/*.c)
-client_c := $(filter-out src/client/main.c,$(wildcard src/client/*.c))
+# One of the two is the terminal's screen.
+no_screen_c := src/client/$(if $(readline),no_screen,screen).c
+client_c := $(filter-out src/client/main.c $(no_screen_c),$(wildcard src/client/*.c))
 server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
 proxy_c  := $(wildcard tests/proxy/*.c)
@@ -94,7 +106,7 @@ bench_c  := $(filter-out $(bench_support_c),$(wildcard tests/bench/*.c))
 unit_c   := $(wildcard tests/unit/test_*.c)
 support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
-all_c    := $(wildcard src/*/*.c tests/*/*.c)
+all_c    := $(filter-out $(if $(readline),,$(no_screen_c)),$(wildcard src/*/*.c tests/*/*.c))
 e2e      := $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -108,11 +120,13 @@ faultproxy := $(if $(proxy_c),$(B)/faultproxy)
 bench := $(patsubst tests/bench/%.c,$(B)/bench/%,$(bench_c))
 odd := $(if $(wildcard tests/harm/odd.c),$(B)/odd.so)
 programs := $(B)/chancat $(B)/chancatd
+completions := $(foreach program,$(programs),$(foreach shell,bash zsh fish,\
+	$(B)/completions/$(notdir $(program)).$(shell)))
 
 # --- build ------------------------------------------------------------------------------------
 
 .PHONY: all
-all: $(programs) ## build chancat and chancatd into build/<variant> (the default)
+all: $(programs) $(completions) ## build chancat and chancatd into build/<variant> (the default)
 
 $(B)/chancat: $(call object,src/client/main.c) $(B)/client.a $(B)/common.a
 	$(call quiet,LINK)$(link) -o $@ $^ $(client_libs) $(LDLIBS)
@@ -134,6 +148,11 @@ $(bench): $(B)/bench/%: $(call object,tests/bench/%.c $(bench_support_c)) $(B)/s
 $(B)/odd.so: tests/harm/odd.c $(B)/.flags
 	$(call quiet,LINK)$(CC) $(features) $(CPPFLAGS) -std=c17 $(warnings) $(CFLAGS) -fPIC -shared \
 		-fno-builtin $(LDFLAGS) -o $@ $< -ldl
+
+# Made by asking the program. Where it cannot run (a cross build), `make completions=` does without.
+$(B)/completions/%: contrib/completions/generate.awk $(programs) | $(B)/completions/
+	$(call quiet,GEN)$(B)/$(basename $*) --help | awk -v program=$(basename $*) \
+		-v shell=$(subst .,,$(suffix $*)) -f $< >$@
 
 # Archives, so that a test which defines a module's functions itself gets its own.
 $(B)/common.a: $(call object,$(common_c))
@@ -163,7 +182,7 @@ $(B)/obj/%.o: %.c $(B)/.flags
 
 -include $(patsubst %.c,$(B)/obj/%.d,$(all_c))
 
-$(B)/ $(B)/tests/ $(B)/bench/:
+$(B)/ $(B)/tests/ $(B)/bench/ $(B)/completions/:
 	@mkdir -p $@
 
 # These two change only when what they record does: other flags compile everything anew, a file
@@ -212,7 +231,7 @@ check: ## install what the tests need, build, run every test
 	@$(INSTALL_DEPS) --tests
 	@$(MAKE) check-run
 
-check-programs: $(programs) $(faultd) $(faultproxy) $(odd) $(bench) $(unit_programs)
+check-programs: $(programs) $(completions) $(faultd) $(faultproxy) $(odd) $(bench) $(unit_programs)
 
 check-run: check-programs
 	@$(test_environment) tests/run $(unit_programs) $(e2e)
@@ -285,24 +304,61 @@ format: ## lay out every C file as .clang-format says
 
 # --- install, release, clean ------------------------------------------------------------------
 
-.PHONY: install uninstall dist clean help
-install: all ## install programs and manual pages under DESTDIR and PREFIX
-	$(INSTALL) -d -m 755 $(addprefix '$(DESTDIR)',$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 \
-		$(MANDIR)/man8)
-	$(INSTALL) -m 755 $(programs) '$(DESTDIR)$(BINDIR)'
-	$(INSTALL) -m 644 man/chancat.1 '$(DESTDIR)$(MANDIR)/man1'
-	$(INSTALL) -m 644 man/chancat-protocol.7 '$(DESTDIR)$(MANDIR)/man7'
-	$(INSTALL) -m 644 man/chancatd.8 '$(DESTDIR)$(MANDIR)/man8'
+# What is put where, as FILE=PLACE. An outbox is a user's, and so are the units that empty it.
+user_units := chancat-flush.service chancat-flush.timer
+section = man$(subst .,,$(suffix $(1)))
+name.bash = $(BASHDIR)/$(1)
+name.zsh = $(ZSHDIR)/_$(1)
+name.fish = $(FISHDIR)/$(1).fish
+units := $(if $(SYSTEMDDIR),$(notdir $(wildcard contrib/systemd/*.service contrib/systemd/*.socket \
+	contrib/systemd/*.timer)))
+pages := $(notdir $(wildcard man/*.[1-8]))
+places = $(foreach file,$(programs),$(file)=$(BINDIR)/$(notdir $(file))) \
+	$(foreach file,$(pages),man/$(file)=$(MANDIR)/$(call section,$(file))/$(file)) \
+	$(foreach file,$(completions),\
+		$(file)=$(call name$(suffix $(file)),$(basename $(notdir $(file))))) \
+	$(foreach file,$(units),contrib/systemd/$(file)=$(SYSTEMDDIR)/$(if \
+		$(filter $(user_units),$(file)),user,system)/$(file))
+# Directories that perhaps nobody else needs, the inner ones first.
+own_directories = $(addprefix $(MANDIR)/,$(sort $(foreach file,$(pages),$(call section,$(file))))) \
+	$(foreach directory,$(BASHDIR) $(ZSHDIR) $(FISHDIR),$(directory) $(dir $(directory))) \
+	$(if $(SYSTEMDDIR),$(SYSTEMDDIR)/system $(SYSTEMDDIR)/user $(SYSTEMDDIR))
 
+.PHONY: install uninstall dist deb check-packages clean help
+install: all ## install programs, manual pages, completions and units under DESTDIR and PREFIX
+	@set -e; for place in $(places); do \
+		from=$${place%%=*} to='$(DESTDIR)'$${place#*=} mode=644; \
+		case $$from in $(B)/chan*) mode=755 ;; esac; \
+		echo "  INSTALL $$to"; \
+		$(INSTALL) -d -m 755 "$${to%/*}"; \
+		$(INSTALL) -m $$mode "$$from" "$$to"; \
+		case $$from in contrib/systemd/*) \
+			sed -e 's|^\(Exec[A-Za-z]*=\)/usr/bin/env |\1|' \
+				-e 's|^\(Exec[A-Za-z]*=\)chancat|\1$(BINDIR)/chancat|' "$$from" >"$$to" ;; \
+		esac; \
+	done
+
+# A directory that was made for it and is empty now goes, too; BINDIR, and what contains the others,
+# stays.
 uninstall: ## remove what install put there
-	rm -f $(addprefix '$(DESTDIR)',$(BINDIR)/chancat $(BINDIR)/chancatd \
-		$(MANDIR)/man1/chancat.1 $(MANDIR)/man7/chancat-protocol.7 $(MANDIR)/man8/chancatd.8)
+	rm -f $(foreach place,$(places),'$(DESTDIR)'$(lastword $(subst =, ,$(place))))
+	@rmdir $(addprefix '$(DESTDIR)',$(own_directories)) 2>/dev/null || true
 
-# The same commit gives the same bytes.
+# The same commit gives the same bytes, wherever it lies and whatever git is set to.
 dist: ## build/chancat-VERSION.tar.gz from the last commit
+	@[ -e .git ] || { echo 'make dist: it packs a commit, and this is no git checkout' >&2; exit 1; }
 	@mkdir -p build
-	git archive --format=tar --prefix=chancat-$(VERSION)/ HEAD | gzip -9n \
-		>build/chancat-$(VERSION).tar.gz
+	git -c tar.umask=0022 -c core.autocrlf=false archive --format=tar \
+		--prefix=chancat-$(VERSION)/ HEAD >build/chancat-$(VERSION).tar
+	gzip -9nf build/chancat-$(VERSION).tar
+
+deb: ## install what it needs, build Debian packages of the last commit in build/deb
+	@$(INSTALL_DEPS) --packages
+	contrib/packaging/deb $(VERSION)
+
+check-packages: ## as root on Debian: install what it needs, build, try and purge the packages
+	@$(INSTALL_DEPS) --packages
+	@contrib/packaging/check $(VERSION)
 
 clean: ## remove build/
 	rm -rf build
@@ -310,7 +366,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
-	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR MANDIR PKG_CONFIG V=1 DEVELOPER=1'
-	@echo '             SANITIZE=address,undefined or thread'
+	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BINDIR MANDIR PKG_CONFIG V=1'
+	@echo '             DEVELOPER=1 SANITIZE=address,undefined or thread'
 	@echo "             make bench: ROWS='read send' (default all: tests/bench/run --list)"
 	@echo "                         BENCH='--scale 0.01' (a quick look) or --json"

@@ -5,9 +5,12 @@
 #include <jansson.h>
 #include <unistd.h>
 
+#include "client/chat.h"
 #include "client/doctor.h"
 #include "client/line.h"
 #include "client/mode.h"
+#include "client/screen.h"
+#include "client/terminal.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/json_text.h"
@@ -18,8 +21,9 @@
 
 static void show_version(struct buf *b)
 {
-    buf_addf(b, "chancat %s (%s, Jansson/%s)\n", CHANCAT_VERSION, http_library_version(),
-             JANSSON_VERSION);
+    const char *readline = screen_library_version();
+    buf_addf(b, "chancat %s (%s, Jansson/%s%s%s)\n", CHANCAT_VERSION, http_library_version(),
+             JANSSON_VERSION, readline ? ", Readline/" : "", readline ? readline : "");
 }
 
 /* --help and --version */
@@ -78,7 +82,7 @@ static void run_mode(struct session *s, struct tally *tally)
     if (o->flush)
         mode_flush(s, tally);
     else if (o->terminal)
-        mode_chat(s, tally);
+        chat_run(s, tally);
     else if (o->receive)
         mode_receive(s, tally);
     else if (o->send)
@@ -141,7 +145,9 @@ int main(int argc, char **argv)
     log_init("chancat", LOG_NORMAL);
     output_init(&out, STDOUT_FILENO);
     json_text_init(); /* before there are threads */
-    bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    enum options_terminal terminal = OPTIONS_NO_TERMINAL;
+    if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        terminal = terminal_has_screen() ? OPTIONS_SCREEN : OPTIONS_PLAIN_TERMINAL;
     enum error_kind bad_kind = options_read(&options, argc, argv, terminal, &bad), kind;
     if (bad_kind && !options.doctor) {
         e = bad;

@@ -186,8 +186,10 @@ static enum error_kind take_on_reset(struct options *o, struct error *e)
 {
     static const char *const words[] = {
         [ON_RESET_FAIL] = "fail", [ON_RESET_RESTART] = "restart", [ON_RESET_SKIP] = "skip"};
-    if (!o->on_reset_word)
+    if (o->terminal && opt_source_of(&options_table, o->source, "on-reset") == OPT_FROM_DEFAULT) {
+        o->on_reset = ON_RESET_SKIP; /* a person sees that it was, and goes on talking */
         return ERROR_NONE;
+    }
     for (size_t i = 0; i < COUNT(words); i++) {
         if (strcmp(o->on_reset_word, words[i]) == 0) {
             o->on_reset = (enum options_on_reset)i;
@@ -219,8 +221,8 @@ static enum error_kind check_whole(struct options *o, struct error *e)
     return kind ? kind : check_files(o, e);
 }
 
-enum error_kind options_read(struct options *o, int argc, char **argv, bool terminal,
-                             struct error *e)
+enum error_kind options_read(struct options *o, int argc, char **argv,
+                             enum options_terminal terminal, struct error *e)
 {
     *o = defaults;
     buf_init(&o->token, 8192);
@@ -245,8 +247,9 @@ enum error_kind options_read(struct options *o, int argc, char **argv, bool term
     o->sender_known = o->sender != NULL;
     o->sender_named = opt_source_of(&options_table, o->source, "sender") == OPT_FROM_ARGV;
     o->terminal = terminal && !o->receive && !o->send && !o->doctor;
-    if (o->terminal)
-        o->text = o->no_echo = true; /* what was typed stands on the screen already */
+    o->screen = o->terminal && terminal == OPTIONS_SCREEN;
+    if (o->terminal && !o->screen)
+        o->no_echo = true; /* what was typed stands there already */
     if (o->retry_for_ms == OPTIONS_UNSET)
         o->retry_for_ms = o->follow || o->terminal ? INT64_MAX : SECONDS(60);
     return check_whole(o, e);

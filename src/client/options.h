@@ -23,6 +23,13 @@
 /* What to do when the server's history is another one than before. */
 enum options_on_reset { ON_RESET_FAIL = 0, ON_RESET_RESTART, ON_RESET_SKIP };
 
+/* What stdin and stdout are. */
+enum options_terminal {
+    OPTIONS_NO_TERMINAL = 0,
+    OPTIONS_PLAIN_TERMINAL, /* what is typed stays on it as it was typed */
+    OPTIONS_SCREEN          /* terminal.h */
+};
+
 struct options {
     const char *channel; /* NULL: not given */
     const char *url, *sender;
@@ -31,6 +38,7 @@ struct options {
     bool sender_known; /* given by anybody, not taken from the login name */
     bool sender_named; /* on the command line, so that it wins over JSON lines */
     bool terminal;     /* stdin and stdout are a terminal: a conversation */
+    bool screen;       /* and it has a screen */
     int64_t lines;     /* or OPTIONS_ALL */
     int64_t after, count;
     int64_t idle_ms, interval_ms;
@@ -49,10 +57,10 @@ struct options {
 
 extern const struct opt_table options_table;
 
-/* Reads everything. `terminal`: both stdin and stdout are one. ERROR_USAGE, ERROR_LOCAL. The
+/* Reads everything. `terminal`: what both stdin and stdout are. ERROR_USAGE, ERROR_LOCAL. The
  * caller calls options_release() in any case. */
-enum error_kind options_read(struct options *o, int argc, char **argv, bool terminal,
-                             struct error *e);
+enum error_kind options_read(struct options *o, int argc, char **argv,
+                             enum options_terminal terminal, struct error *e);
 void options_release(struct options *o);
 
 /* The server's URL without closing slashes: what cursor files and outboxes know it by. */

@@ -46,6 +46,23 @@ void output_release(struct output *out)
     pthread_mutex_destroy(&out->lock);
 }
 
+void output_lock(struct output *out)
+{
+    lock(&out->lock);
+}
+
+void output_unlock(struct output *out)
+{
+    unlock(&out->lock);
+}
+
+void output_set_frame(struct output *out, const struct output_frame *frame)
+{
+    output_lock(out);
+    out->frame = frame;
+    output_unlock(out);
+}
+
 static bool wait_writable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -109,11 +126,16 @@ enum output_result output_write(struct output *out, struct buf *b, size_t *ret_w
                                 struct error *e)
 {
     size_t written = 0;
-    pthread_mutex_lock(&out->lock);
+    output_lock(out);
+    const struct output_frame *frame = out->frame;
+    if (frame)
+        frame->open(frame->context);
     enum output_result r = write_all(out->fd, b->data, b->len, &written, e);
     if (r == OUTPUT_STOPPED)
         finish_line(out->fd, b->data, b->len, &written);
-    pthread_mutex_unlock(&out->lock);
+    if (frame)
+        frame->close(frame->context);
+    output_unlock(out);
     if (ret_written)
         *ret_written = written;
     buf_clear(b);

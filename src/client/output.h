@@ -6,6 +6,9 @@
  * lock. The lock is a leaf: nothing is locked, sent or waited for under it. A slow reader
  * holds up only the caller. When stdout and stderr are one file, stderr lines take the lock
  * too (log_set_guard), so that lines of both stay whole; else a diagnostic never waits for stdout.
+ *
+ * A terminal with a line that is being typed on it has a frame: it takes that line away before
+ * something is written, and puts it back behind it, both under the lock.
  */
 #ifndef CHANCAT_OUTPUT_H
 #define CHANCAT_OUTPUT_H
@@ -25,10 +28,17 @@ enum output_result {
     OUTPUT_STOPPED /* a signal came while the reader held us up */
 };
 
+struct output_frame {
+    void (*open)(void *context);  /* before the bytes of one output_write() */
+    void (*close)(void *context); /* and behind them */
+    void *context;
+};
+
 struct output {
     int fd;
     pthread_mutex_t lock;
-    bool guards_stderr;
+    bool guards_stderr;               /* stderr is the same file */
+    const struct output_frame *frame; /* under the lock; NULL: none */
 };
 
 /* Before threads start. `fd` is not closed by this module. */
@@ -39,6 +49,14 @@ void output_release(struct output *out);
  * NULL) tells how many bytes got out before. */
 enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
                                 struct error *e);
+
+/* What a terminal does between two calls of output_write(), under the lock. Not to be held while
+ * anything is waited for. */
+void output_lock(struct output *out);
+void output_unlock(struct output *out);
+
+/* Sets the frame of all that is written from now on; it stays the caller's. NULL: none. */
+void output_set_frame(struct output *out, const struct output_frame *frame);
 
 /* Puts what was written on disk if it went to a file; else nothing happens. */
 enum error_kind output_sync(const struct output *out, struct error *e);

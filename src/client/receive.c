@@ -137,13 +137,21 @@ static void begin(struct receiver *r)
     r->begun = true;
 }
 
+static int add_line(struct receiver *r, const struct message *m)
+{
+    const struct view *view = r->s->view;
+    if (view)
+        return view->add_message(view->context, m, &r->lines);
+    return r->s->options->text ? message_add_text(m, &r->lines) : message_add_json(m, &r->lines);
+}
+
 static bool format(struct receiver *r, const struct message *m)
 {
     if (r->s->cursor && r->lines.len == 0) { /* all before it is written, or needs not be */
         r->whole = channel_mark(&r->channel);
         r->has_whole = r->started || r->whole.id > 0;
     }
-    if (r->s->options->text ? message_add_text(m, &r->lines) : message_add_json(m, &r->lines))
+    if (add_line(r, m))
         return false;
     if (!r->s->cursor)
         return true;
@@ -196,10 +204,15 @@ static bool nothing_more_to_send(const struct receiver *r)
            (!s->options->follow && (!s->input || atomic_load(&s->sending_done)));
 }
 
+static bool must_end(const struct receiver *r)
+{
+    return output_is_gone(r->s->output) || atomic_load(&r->s->leave);
+}
+
 static bool interrupt(void *context)
 {
     struct receiver *r = context;
-    if (output_is_gone(r->s->output))
+    if (must_end(r))
         r->over = true;
     save_if_due(r);
     if (clock_left_ms(r->idle_at) == 0)
@@ -234,9 +247,9 @@ static void pause_until(struct receiver *r, int64_t deadline, unsigned posts_see
     deadline = clock_sooner(deadline, r->idle_at);
     atomic_store(&s->pausing, true);
     while (!stop_signal() && clock_left_ms(deadline) != 0 &&
-           (failing ? !atomic_load(&s->failed)
+           (failing ? !atomic_load(&s->failed) && !(s->view && nothing_more_to_send(r))
                     : atomic_load(&s->posts) == posts_seen && last == nothing_more_to_send(r))) {
-        if (output_is_gone(s->output)) {
+        if (must_end(r)) {
             r->over = true;
             break;
         }
@@ -284,7 +297,8 @@ static void handle_failure(struct receiver *r, enum error_kind kind,
 {
     int64_t pause_ms;
     bool retry = kind == ERROR_UNREACHABLE || kind == ERROR_BAD_DATA;
-    if (retry && atomic_load(&r->s->failed)) { /* one last look was owed, not a wait for it */
+    /* One last look was owed, not a wait for it. */
+    if (retry && (atomic_load(&r->s->failed) || (r->s->view && nothing_more_to_send(r)))) {
         log_warn("%s", e->text);
         r->over = true;
         return;
@@ -311,8 +325,8 @@ static void handle_failure(struct receiver *r, enum error_kind kind,
 static void handle_success(struct receiver *r, const struct channel_fetched *fetched,
                            int64_t began_ms, unsigned posts_seen)
 {
-    if (r->backoff.failures)
-        log_info("the server answers again");
+    if (r->backoff.failures) /* a person who was told of the failure wants to know */
+        (r->s->view ? log_warn : log_info)("the server answers again");
     backoff_reset(&r->backoff);
     if (fetched->more)
         return;
@@ -370,19 +384,31 @@ static void step(struct receiver *r)
     check_idle(r);
 }
 
-/* An existing cursor file, else -a, else -n. */
+/* Where the run left the channel, else an existing cursor file, else -a, else -n. */
 static void choose_start(struct receiver *r)
 {
     const struct options *o = r->s->options;
     const struct cursor *c = r->s->cursor;
     r->past = o->lines;
+    r->printed = r->s->place.printed;
     r->started = true;
-    if (c && c->found)
+    if (r->s->place.known)
+        channel_expect(&r->channel, r->s->place.mark);
+    else if (c && c->found)
         channel_expect(&r->channel, c->saved);
     else if (o->after != OPTIONS_UNSET)
         channel_expect(&r->channel, (struct message_mark){.id = o->after});
     else
         r->started = o->lines == OPTIONS_ALL;
+}
+
+static void keep_place(struct receiver *r)
+{
+    struct place *place = &r->s->place;
+    place->known = place->known || (r->placed && (r->started || r->channel.cursor > 0));
+    if (place->known)
+        place->mark = channel_mark(&r->channel);
+    place->printed = r->printed;
 }
 
 void receive_run(struct session *s, void (*on_started)(void *context), void *context,
@@ -404,9 +430,10 @@ void receive_run(struct session *s, void (*on_started)(void *context), void *con
     choose_start(&r);
     if (r.started)
         begin(&r);
-    while (!r.over && !stop_signal())
+    while (!r.over && !stop_signal() && !atomic_load(&s->leave))
         step(&r);
     save(&r);
+    keep_place(&r);
     if (r.save_failed)
         tally_add(tally, ERROR_LOCAL);
     buf_release(&r.marks);

@@ -10,6 +10,9 @@
  *
  * With a cursor file the position is saved at most once a second, within a second after the
  * messages were written, and at the end.
+ *
+ * It also ends when s->leave is set; s->place then tells where to go on in this channel, and
+ * is where the next one begins, if it is known.
  */
 #ifndef CHANCAT_RECEIVE_H
 #define CHANCAT_RECEIVE_H

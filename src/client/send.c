@@ -166,11 +166,8 @@ static bool take_record(struct sending *g, struct span record)
 {
     struct session *s = g->s;
     const struct options *o = s->options;
-    if (text_trim(record).len == 0) {
-        if (o->terminal)
-            log_warn("Nothing sent!");
+    if (text_trim(record).len == 0)
         return false;
-    }
     if (!parse(g, record))
         return false;
     g->number = s->input->line;

@@ -13,6 +13,9 @@
 /* Milliseconds since an arbitrary start (CLOCK_MONOTONIC). */
 int64_t clock_now_ms(void);
 
+/* The same in microseconds, to measure with. */
+int64_t clock_now_us(void);
+
 /* The moment `after_ms` from now; CLOCK_NEVER stays CLOCK_NEVER. */
 int64_t clock_deadline(int64_t after_ms);
 

@@ -16,6 +16,8 @@ static struct {
     void (*lock)(void *context);
     void (*unlock)(void *context);
     void *context;
+    void (*writer)(void *context, const char *line, size_t len);
+    void *writer_context;
 } state = {.name = "chancat", .level = LOG_NORMAL};
 
 void log_init(const char *name, enum log_level level)
@@ -41,8 +43,18 @@ void log_set_guard(void (*lock)(void *context), void (*unlock)(void *context), v
     state.context = context;
 }
 
+void log_set_writer(void (*writer)(void *context, const char *line, size_t len), void *context)
+{
+    state.writer = writer;
+    state.writer_context = context;
+}
+
 static void write_line(const char *line, size_t len)
 {
+    if (state.writer) {
+        state.writer(state.writer_context, line, len);
+        return;
+    }
     if (state.lock)
         state.lock(state.context);
     size_t done = 0;

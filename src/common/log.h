@@ -7,10 +7,12 @@
  * write(2). Safe from every thread. Lines longer than LOG_LINE_MAX are cut.
  *
  * This module owns the only process-wide state of the program: its name, the
- * level and the guard, all set before threads start.
+ * level, the guard and the writer, all set before threads start.
  */
 #ifndef CHANCAT_LOG_H
 #define CHANCAT_LOG_H
+
+#include <stddef.h>
 
 #define LOG_LINE_MAX 2048
 
@@ -31,6 +33,11 @@ enum log_level log_get_level(void);
  * streams are one file, so that lines of both stay whole. Before threads start; NULL takes it away.
  */
 void log_set_guard(void (*lock)(void *context), void (*unlock)(void *context), void *context);
+
+/* Hands each line, its newline included, to `writer` instead of writing it to stderr: for the owner
+ * of a terminal that stderr is, too. Any thread calls it. Before threads start; NULL takes it away.
+ */
+void log_set_writer(void (*writer)(void *context, const char *line, size_t len), void *context);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

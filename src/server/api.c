@@ -11,6 +11,7 @@
 #include "server/render.h"
 
 #define BATCH_PATH    "/batch"
+#define HEALTH_PATH   "/healthz"
 #define COUNT_DEFAULT 100
 #define NUMBER_MAX    64                  /* bytes of a number with its space */
 #define VALUE_MAX     (3u * API_BODY_MAX) /* each byte may be invalid and become U+FFFD */
@@ -42,6 +43,8 @@ static const char page[] =
     "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
     "\"time\":\"2024-01-01T00:00:00Z\"}\n"
     "An error:  {\"error\":\"...\"}\n"
+    "\n"
+    "GET /healthz: 200 while messages can be stored; GET /metrics: for Prometheus\n"
     "\n"
     "The whole story: man chancat-protocol\n";
 
@@ -119,11 +122,11 @@ static bool same_secret(struct span a, struct span b)
     return !different;
 }
 
-bool api_authorized(const struct api *api, const char *authorization)
+bool api_authorized(const struct api *api, struct span path, const char *authorization)
 {
     static const char scheme[] = "Bearer ";
     size_t len = sizeof(scheme) - 1;
-    if (api->token.len == 0)
+    if (api->token.len == 0 || span_equal(path, span_of(HEALTH_PATH)))
         return true;
     if (!authorization || strncasecmp(authorization, scheme, len) != 0)
         return false;
@@ -340,40 +343,98 @@ static enum api_next begin_page(struct api_call *call, const struct api_request 
     return API_READY;
 }
 
-static const struct {
+/* All the rest of a question for health, once there is an answer. */
+static void answer_health(struct api_call *call)
+{
+    const char *problem = health_problem(call->api->health, call->probe);
+    if (problem) {
+        call->response.retry_after_s = RETRY_AFTER_S;
+        api_fail(call, 503, problem);
+        return;
+    }
+    call->response.status = 200;
+    call->response.content_type = API_JSON;
+    buf_add_str(&call->response.body, "{\"status\":\"ok\"}"); /* the status tells, too */
+}
+
+static enum api_next begin_health(struct api_call *call, const struct api_request *request)
+{
+    (void)request;
+    if (!health_ask(call->api->health, call->api->store, &call->probe)) {
+        call->after = call->probe - 1;
+        call->wait_s = HEALTH_WAIT_S;
+        return API_WAIT;
+    }
+    answer_health(call);
+    return API_READY;
+}
+
+static enum api_next begin_metrics(struct api_call *call, const struct api_request *request)
+{
+    (void)request;
+    struct store_stats stats;
+    store_stats(call->api->store, &stats);
+    if (metrics_render(call->api->metrics, &stats, &call->response.body))
+        return fail_memory(call);
+    call->response.status = 200;
+    call->response.content_type = METRICS_TYPE;
+    return API_READY;
+}
+
+static const struct route {
     const char *method, *path;
     enum api_next (*begin)(struct api_call *call, const struct api_request *request);
     const char *body; /* the type of the body that is read; NULL: none is */
-    bool extra;       /* unknown to a plain server */
+    enum metrics_route label;
+    bool extra; /* unknown to a plain server */
 } routes[] = {
-    {"GET", "/get", begin_get, NULL, false},
-    {"GET", "/past", begin_past, NULL, false},
-    {"POST", "/send", begin_send, "application/x-www-form-urlencoded", false},
-    {"POST", BATCH_PATH, begin_batch, BATCH_TYPE, true},
-    {"GET", "/", begin_page, NULL, false},
+    {"GET", "/get", begin_get, NULL, METRICS_GET, false},
+    {"GET", "/past", begin_past, NULL, METRICS_PAST, false},
+    {"POST", "/send", begin_send, "application/x-www-form-urlencoded", METRICS_SEND, false},
+    {"POST", BATCH_PATH, begin_batch, BATCH_TYPE, METRICS_BATCH, true},
+    {"GET", "/", begin_page, NULL, METRICS_PAGE, false},
+    {"GET", HEALTH_PATH, begin_health, NULL, METRICS_HEALTH, false},
+    {"HEAD", HEALTH_PATH, begin_health, NULL, METRICS_HEALTH, false},
+    {"GET", "/metrics", begin_metrics, NULL, METRICS_METRICS, false},
 };
+
+/* NULL: there is none. */
+static const struct route *find_route(const struct api *api, const char *method, struct span path)
+{
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].method, method) == 0 && span_equal(span_of(routes[i].path), path))
+            return routes[i].extra && api->plain ? NULL : &routes[i];
+    }
+    return NULL;
+}
+
+enum metrics_route api_route(const struct api *api, const char *method, struct span path)
+{
+    const struct route *route = find_route(api, method, path);
+    return route ? route->label : METRICS_OTHER;
+}
 
 enum api_next api_begin(struct api_call *call, const struct api_request *request)
 {
     struct api_request r = *request;
-    if (!api_authorized(call->api, r.authorization)) {
+    const struct route *route = find_route(call->api, r.method, r.path);
+    call->route = route ? route->label : METRICS_OTHER;
+    if (!api_authorized(call->api, r.path, r.authorization)) {
         call->response.authenticate = true;
         return fail(call, 401, "A token is needed");
     }
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        if (strcmp(routes[i].method, r.method) != 0 ||
-            !span_equal(span_of(routes[i].path), r.path) || (routes[i].extra && call->api->plain))
-            continue;
-        if (!routes[i].body || !has_type(&r, routes[i].body))
-            r.body = (struct span){"", 0};
-        return routes[i].begin(call, &r);
-    }
-    return fail(call, 404, "404 page not found");
+    if (!route)
+        return fail(call, 404, "404 page not found");
+    if (!route->body || !has_type(&r, route->body))
+        r.body = (struct span){"", 0};
+    return route->begin(call, &r);
 }
 
 bool api_has_news(struct api_call *call)
 {
     int64_t last;
+    if (call->probe)
+        return health_has_ended(call->api->health, call->probe);
     return store_last_id(call->api->store, span_of_buf(&call->channel), &last, NULL) ||
            last > call->after;
 }
@@ -451,6 +512,10 @@ void api_read(struct api_call *call)
     struct api_response *r = &call->response;
     struct error e;
     int64_t last;
+    if (call->probe) {
+        answer_health(call);
+        return;
+    }
     /* A long reply ends with what is there now, however fast others write. */
     enum error_kind kind = store_last_id(call->api->store, span_of_buf(&call->channel), &last, &e);
     if (!kind && last < call->upto)

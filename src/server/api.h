@@ -7,7 +7,8 @@
  *   api_begin()   API_READY: the response stands in call->response;
  *                 API_STORE: queue call->append, and when it is done: api_stored();
  *                 API_WAIT: until api_has_news(), a message of the channel above call->after,
- *                 or call->wait_s has passed; then api_read().
+ *                 or call->wait_s has passed; then api_read(). A question for health waits in the
+ *                 same way, for a probe (health.h).
  *   api_fill()    the rest of the body, piece by piece, while response.more is set
  *
  * What is accepted and answered is the original server's (tests/data/wire.jsonl) with the
@@ -22,8 +23,10 @@
 #include "common/buf.h"
 #include "common/text.h"
 #include "server/batch.h"
+#include "server/health.h"
 #include "server/keys.h"
 #include "server/latest.h"
+#include "server/metrics.h"
 #include "server/store.h"
 
 #define API_BODY_MAX   10000000u /* bytes of any request's body; see api_body_limit() */
@@ -37,8 +40,10 @@ struct api {
     struct store *store;
     struct keys *keys;     /* of POSTs in work */
     struct latest *latest; /* of readings */
-    struct span token;     /* empty: none is asked for */
-    bool plain;            /* no extras, and null for no message: as the original server */
+    struct health *health;
+    struct metrics *metrics;
+    struct span token; /* empty: none is asked for */
+    bool plain;        /* no extras, and null for no message: as the original server */
 };
 
 struct api_request {
@@ -66,6 +71,7 @@ enum api_next { API_READY, API_STORE, API_WAIT };
 
 struct api_call {
     const struct api *api;
+    enum metrics_route route;
     struct api_response response;
     struct buf channel, sender, content; /* decoded parameters */
     struct store_message message;        /* of `append`; its spans point into those three */
@@ -75,11 +81,17 @@ struct api_call {
     struct keys_entry key;     /* held until the append has ended */
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
     int64_t wait_s;
+    int64_t probe; /* of a question for health; 0: it is none */
 };
 
-/* Does the Authorization header (NULL: none) show the token, if one is asked for? api_begin()
- * looks, too; a caller that looks first need not take the body of a stranger. */
-bool api_authorized(const struct api *api, const char *authorization);
+/* Does the Authorization header (NULL: none) show the token, if one is asked for? For /healthz none
+ * is: what balances the load has no token, and the answer tells nothing that a refused connection
+ * would not. api_begin() looks, too; a caller that looks first need not take the body of a
+ * stranger. */
+bool api_authorized(const struct api *api, struct span path, const char *authorization);
+
+/* What a request counts as; api_begin() sets call->route to it. */
+enum metrics_route api_route(const struct api *api, const char *method, struct span path);
 
 /* How large the body of a request for this path may be, and what to say (413) if it is larger. */
 struct api_body_limit {

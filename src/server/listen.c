@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "common/number.h"
+
+#define FIRST_PASSED_FD 3 /* SD_LISTEN_FDS_START */
 
 static enum error_kind failed(const char *address, struct error *e)
 {
@@ -43,13 +47,23 @@ static bool is_dead_socket(const struct sockaddr_un *where)
     return dead;
 }
 
+static enum error_kind take_path(const char *path, struct sockaddr_un *where, struct error *e)
+{
+    *where = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (!*path || strlen(path) >= sizeof(where->sun_path))
+        return error_set(e, ERROR_USAGE, "unix:PATH needs a path of 1 to %zu bytes",
+                         sizeof(where->sun_path) - 1);
+    snprintf(where->sun_path, sizeof(where->sun_path), "%s", path);
+    return ERROR_NONE;
+}
+
 static enum error_kind open_unix(struct listener *l, const char *path, struct error *e)
 {
-    struct sockaddr_un where = {.sun_family = AF_UNIX};
-    if (!*path || strlen(path) >= sizeof(where.sun_path) || strlen(path) >= sizeof(l->path))
-        return error_set(e, ERROR_USAGE, "unix:PATH needs a path of 1 to %zu bytes",
-                         sizeof(where.sun_path) - 1);
-    snprintf(where.sun_path, sizeof(where.sun_path), "%s", path);
+    struct sockaddr_un where;
+    _Static_assert(sizeof(where.sun_path) <= sizeof(l->path), "it is copied there");
+    enum error_kind kind = take_path(path, &where, e);
+    if (kind)
+        return kind;
     l->fd = make_socket(AF_UNIX);
     if (l->fd < 0)
         return failed(path, e);
@@ -97,6 +111,16 @@ static enum error_kind bind_one(struct listener *l, const struct addrinfo *info,
     return ERROR_NONE;
 }
 
+static void tell_unix_url(struct listener *l, const struct sockaddr_un *where, socklen_t len)
+{
+    size_t used = len > offsetof(struct sockaddr_un, sun_path)
+                      ? len - offsetof(struct sockaddr_un, sun_path)
+                      : 0;
+    bool hidden = used > 0 && where->sun_path[0] == '\0'; /* outside the file system */
+    snprintf(l->url, sizeof(l->url), "unix:%s%.*s", hidden ? "@" : "", (int)(used - hidden),
+             where->sun_path + hidden);
+}
+
 static enum error_kind tell_url(struct listener *l, const char *address, struct error *e)
 {
     struct sockaddr_storage where;
@@ -104,6 +128,10 @@ static enum error_kind tell_url(struct listener *l, const char *address, struct 
     char host[256], port[16];
     if (getsockname(l->fd, (struct sockaddr *)&where, &len))
         return failed(address, e);
+    if (where.ss_family == AF_UNIX) {
+        tell_unix_url(l, (const struct sockaddr_un *)&where, len);
+        return ERROR_NONE;
+    }
     int r = getnameinfo((struct sockaddr *)&where, len, host, sizeof(host), port, sizeof(port),
                         NI_NUMERICHOST | NI_NUMERICSERV);
     if (r)
@@ -113,22 +141,87 @@ static enum error_kind tell_url(struct listener *l, const char *address, struct 
     return ERROR_NONE;
 }
 
+/* The number in a variable; -1: there is none. */
+static int64_t number_of(const char *variable)
+{
+    const char *text = getenv(variable);
+    int64_t number;
+    return text && number_parse(text, strlen(text), &number) == 0 ? number : -1;
+}
+
+static bool is_stream_listener(int fd)
+{
+    int type = 0, listens = 0;
+    socklen_t type_len = sizeof(type), listens_len = sizeof(listens);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_len) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) == 0 && listens;
+}
+
+enum error_kind listen_inherit(struct listener *l, struct error *e)
+{
+    *l = (struct listener){.fd = -1};
+    if (number_of("LISTEN_PID") != getpid())
+        return ERROR_NONE; /* meant for another process, which started this one */
+    int64_t count = number_of("LISTEN_FDS");
+    if (count < 1)
+        return ERROR_NONE;
+    if (count > 1)
+        return error_set(e, ERROR_USAGE, "%lld sockets were passed, and one is needed",
+                         (long long)count);
+    if (!is_stream_listener(FIRST_PASSED_FD))
+        return error_set(e, ERROR_USAGE, "what was passed is no stream socket that listens");
+    l->fd = FIRST_PASSED_FD;
+    l->inherited = true;
+    fcntl(l->fd, F_SETFD, FD_CLOEXEC);
+    return tell_url(l, "the socket passed", e);
+}
+
+/* The caller frees what was found. */
+static enum error_kind find(const char *address, struct addrinfo **ret, struct error *e)
+{
+    char host[256], port[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    if (!split(address, host, port))
+        return error_set(e, ERROR_USAGE, "'%.200s' is not HOST:PORT, [IPv6]:PORT or unix:PATH",
+                         address);
+    int r = getaddrinfo(host, port, &hints, ret);
+    return r ? error_set(e, ERROR_LOCAL, "cannot listen on %.200s: %s", address, gai_strerror(r))
+             : ERROR_NONE;
+}
+
 enum error_kind listen_open(struct listener *l, const char *address, struct error *e)
 {
     *l = (struct listener){.fd = -1};
     if (strncmp(address, "unix:", 5) == 0)
         return open_unix(l, address + 5, e);
-    char host[256], port[16];
-    if (!split(address, host, port))
-        return error_set(e, ERROR_USAGE, "'%.200s' is not HOST:PORT, [IPv6]:PORT or unix:PATH",
-                         address);
-    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    int r = getaddrinfo(host, port, &hints, &found);
-    if (r)
-        return error_set(e, ERROR_LOCAL, "cannot listen on %.200s: %s", address, gai_strerror(r));
-    enum error_kind kind = bind_one(l, found, address, e);
+    struct addrinfo *found;
+    enum error_kind kind = find(address, &found, e);
+    if (kind)
+        return kind;
+    kind = bind_one(l, found, address, e);
     freeaddrinfo(found);
     return kind ? kind : tell_url(l, address, e);
+}
+
+enum error_kind listen_check(const char *address, struct error *e)
+{
+    struct sockaddr_un where;
+    if (strncmp(address, "unix:", 5) == 0)
+        return take_path(address + 5, &where, e);
+    struct addrinfo *found;
+    enum error_kind kind = find(address, &found, e);
+    if (kind)
+        return kind;
+    /* Another port of the address, as this one may be in use. The port stands at the same place in
+     * both families. */
+    ((struct sockaddr_in *)(void *)found->ai_addr)->sin_port = 0;
+    int fd = make_socket(found->ai_family);
+    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen))
+        kind = failed(address, e);
+    if (fd >= 0)
+        close(fd);
+    freeaddrinfo(found);
+    return kind;
 }
 
 void listen_close(struct listener *l)

@@ -15,31 +15,47 @@
 #include "common/log.h"
 #include "common/stop.h"
 #include "server/api.h"
+#include "server/backup.h"
+#include "server/check.h"
 #include "server/listen.h"
+#include "server/notify.h"
 #include "server/options.h"
 #include "server/routes.h"
 
-#define HELP_MAX   8192
+#define SHOWN_MAX  8192
 #define PATH_BYTES 4096
 #define SPARE_FDS  64 /* database, listener, libraries */
 #define HEADER_MS  60000
 #define BODY_MS    120000
 
-/* --help and --version */
+/* What is asked for on standard output: --help, --version, --check. */
 static enum error_kind show(const struct server_options *o, struct error *e)
 {
     struct buf text;
-    buf_init(&text, HELP_MAX);
+    enum error_kind kind = ERROR_NONE;
+    buf_init(&text, SHOWN_MAX);
     if (o->help)
         server_options_add_help(&text);
-    else
+    else if (o->version)
         buf_addf(&text, "chancatd %s (libmicrohttpd/%s, SQLite/%s)\n", CHANCAT_VERSION,
                  routes_library_version(), sqlite3_libversion());
-    size_t n = fwrite(text.data, 1, text.len, stdout);
-    bool good = n == text.len && fflush(stdout) == 0;
+    else if (check_configuration(o, &text, e))
+        kind = error_rekind(e, ERROR_USAGE);
+    if (!kind && (fwrite(text.data, 1, text.len, stdout) < text.len || fflush(stdout)))
+        kind = error_set(e, ERROR_LOCAL, "cannot write to standard output: %s", strerror(errno));
     buf_release(&text);
-    return good ? ERROR_NONE
-                : error_set(e, ERROR_LOCAL, "cannot write to standard output: %s", strerror(errno));
+    return kind;
+}
+
+static enum error_kind back_up(const struct server_options *o, struct error *e)
+{
+    struct buf path;
+    buf_init(&path, PATH_BYTES);
+    enum error_kind kind = server_options_add_database(o, &path, e);
+    if (!kind)
+        kind = backup_write(path.data, o->backup, e);
+    buf_release(&path);
+    return kind;
 }
 
 /* Each connection needs a descriptor. */
@@ -73,19 +89,23 @@ static enum error_kind make_folders(char *path, struct error *e)
 static enum error_kind open_store(const struct server_options *o, struct routes *routes,
                                   struct store **ret, struct error *e)
 {
-    if (o->database)
-        return store_open(o->database, routes_on_message, routes, ret, e);
     struct buf path;
     buf_init(&path, PATH_BYTES);
-    enum error_kind kind = ERROR_NONE;
-    if (server_options_default_database(&path))
-        kind = error_set(e, ERROR_USAGE, "there is no home directory; name a database with -d");
-    if (!kind)
+    enum error_kind kind = server_options_add_database(o, &path, e);
+    if (!kind && !o->database)
         kind = make_folders(path.data, e);
     if (!kind)
         kind = store_open(path.data, routes_on_message, routes, ret, e);
     buf_release(&path);
     return kind;
+}
+
+/* One who cannot be told will end the server, which the log then explains. */
+static void tell_manager(const char *state)
+{
+    struct error e;
+    if (notify_send(state, &e))
+        log_warn("%s", e.text);
 }
 
 static void wait_for_stop(void)
@@ -108,25 +128,35 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
     };
     struct keys keys;
     struct latest latest;
+    struct health health;
+    struct metrics metrics;
     struct api api = {
         .keys = &keys,
         .latest = &latest,
+        .health = &health,
+        .metrics = &metrics,
         .token = {o->token.data, o->token.len},
         .plain = o->plain,
     };
     keys_init(&keys);
     latest_init(&latest);
+    metrics_init(&metrics, routes_library_version(), sqlite3_libversion());
     raise_descriptor_limit(o->max_connections);
-    enum error_kind kind = listen_open(&listener, o->listen, e);
+    enum error_kind kind = listen_inherit(&listener, e);
+    if (!kind && listener.fd < 0)
+        kind = listen_open(&listener, o->listen, e);
     if (!kind)
         kind = routes_new(&config, &routes, e);
+    health_init(&health, routes_on_message, routes); /* asked once there are requests */
     if (!kind)
         kind = open_store(o, routes, &api.store, e);
     if (!kind)
         kind = routes_start(routes, &api, &listener, e);
     if (!kind) {
         log_warn("listening on %s", listener.url);
+        tell_manager(NOTIFY_READY);
         wait_for_stop();
+        tell_manager(NOTIFY_STOPPING);
         log_info("stopping");
     }
     listen_close(&listener); /* first: later its path may be another server's already */
@@ -134,9 +164,17 @@ static enum error_kind serve(const struct server_options *o, struct error *e)
         routes_stop(routes);
     store_close(api.store);
     routes_free(routes);
+    health_destroy(&health);
     latest_destroy(&latest);
     keys_destroy(&keys);
     return kind;
+}
+
+static enum error_kind act(const struct server_options *o, struct error *e)
+{
+    if (o->help || o->version || o->check)
+        return show(o, e);
+    return o->backup ? back_up(o, e) : serve(o, e);
 }
 
 int main(int argc, char **argv)
@@ -150,10 +188,12 @@ int main(int argc, char **argv)
         kind = stop_init(&e);
     if (!kind) {
         log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
-        kind = options.help || options.version ? show(&options, &e) : serve(&options, &e);
+        kind = act(&options, &e);
     }
     if (kind)
         log_error("%s", e.text);
     server_options_release(&options);
+    if (kind == ERROR_STOPPED)
+        stop_die();
     return kind == ERROR_NONE ? 0 : kind == ERROR_USAGE ? 2 : 1;
 }

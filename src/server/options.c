@@ -24,6 +24,10 @@ static const struct opt rows[] = {
      AT(plain)},
     {OPT_STRING, 0, "config", "FILE", "options from FILE ($CHANCATD_CONFIG)", AT(config),
      .env = "CHANCATD_CONFIG", .flags = OPT_LINE_ONLY},
+    {OPT_STRING, 0, "backup", "FILE", "copy the database to FILE, which must not exist, and exit",
+     AT(backup), .flags = OPT_LINE_ONLY},
+    {OPT_FLAG, 0, "check", NULL, "check the configuration and exit", AT(check),
+     .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 'q', "quiet", NULL, "say errors only", AT(quiet)},
     {OPT_FLAG, 'v', "verbose", NULL, "say what is being done", AT(verbose)},
     {OPT_FLAG, 'h', "help", NULL, "show this help", AT(help), .flags = OPT_LINE_ONLY},
@@ -33,6 +37,7 @@ static const struct opt rows[] = {
 
 static const struct opt_rule rules[] = {
     {"quiet", OPT_EXCLUDES, "verbose"},
+    {"backup", OPT_EXCLUDES, "check"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -63,9 +68,15 @@ static int add_path(struct buf *b, const char *variable, const char *in_home, co
     return home && *home == '/' ? buf_addf(b, "%s/%s/%s", home, in_home, rest) : -1;
 }
 
-int server_options_default_database(struct buf *b)
+enum error_kind server_options_add_database(const struct server_options *o, struct buf *b,
+                                            struct error *e)
 {
-    return add_path(b, "XDG_STATE_HOME", ".local/state", "chancat/chat.db");
+    if (o->database)
+        return buf_add_str(b, o->database) ? error_set(e, ERROR_USAGE, "the path is too long")
+                                           : ERROR_NONE;
+    if (add_path(b, "XDG_STATE_HOME", ".local/state", "chancat/chat.db"))
+        return error_set(e, ERROR_USAGE, "there is no home directory; name a database with -d");
+    return ERROR_NONE;
 }
 
 static enum error_kind read_config(struct server_options *o, struct error *e)

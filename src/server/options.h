@@ -16,9 +16,10 @@
 struct server_options {
     const char *listen, *database; /* database NULL: the default path */
     const char *token_file, *config;
+    const char *backup; /* NULL: none is made */
     int64_t max_connections;
     int64_t max_per_address; /* 0: no limit */
-    bool plain, quiet, verbose, help, version;
+    bool plain, quiet, verbose, check, help, version;
     struct buf token;
     struct buf file_text; /* where strings of the file live */
     unsigned char source[OPT_ROWS_MAX];
@@ -34,7 +35,9 @@ void server_options_release(struct server_options *o);
 /* Appends the text for --help. 0, or -1. */
 int server_options_add_help(struct buf *b);
 
-/* Appends the default database path. -1: there is no home directory. */
-int server_options_default_database(struct buf *b);
+/* Appends where the database is: what was asked for, else the default path. ERROR_USAGE: there is
+ * no home directory. */
+enum error_kind server_options_add_database(const struct server_options *o, struct buf *b,
+                                            struct error *e);
 
 #endif

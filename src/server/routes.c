@@ -16,21 +16,22 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/access_log.h"
 #include "server/body.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
-#include "server/prefer.h"
+#include "server/reply.h"
 #include "server/until.h"
 #include "server/waiters.h"
 
-#define HURRY_MS     100 /* how often a stop looks whether it must hurry */
-#define STREAM_BYTES API_FILL_BYTES
+#define HURRY_MS 100 /* how often a stop looks whether it must hurry */
 
 struct routes {
     struct routes_config config;
     const struct api *api;
     struct MHD_Daemon *daemon;
     int listen_fd;
+    bool inherited; /* it is the service manager's, too */
     struct waiters waiters;
     struct guard guard;
     atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
@@ -57,7 +58,8 @@ struct request {
     bool begun; /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
-    size_t streamed; /* bytes of response.body given out */
+    struct reply reply;
+    struct access access;
 };
 
 /* What is due: a housekeeper_look_fn. */
@@ -70,7 +72,8 @@ static int64_t expire(void *context)
 
 static void resume(struct request *q)
 {
-    atomic_store(&q->phase, PHASE_ANSWER);
+    if (atomic_exchange(&q->phase, PHASE_ANSWER) == PHASE_WAITING)
+        atomic_fetch_sub_explicit(&q->routes->api->metrics->waiting, 1, memory_order_relaxed);
     MHD_resume_connection(q->connection);
 }
 
@@ -122,6 +125,7 @@ static void start_waiting(struct request *q)
 {
     struct routes *r = q->routes;
     atomic_store(&q->phase, PHASE_WAITING);
+    atomic_fetch_add_explicit(&r->api->metrics->waiting, 1, memory_order_relaxed);
     q->waiter = (struct waiter){
         .channel = {q->call.channel.data, q->call.channel.len},
         .after = q->call.after,
@@ -139,76 +143,12 @@ static void start_waiting(struct request *q)
         housekeeper_look_at(&r->housekeeper, deadline);
 }
 
-static ssize_t stream(void *context, uint64_t position, char *to, size_t max)
-{
-    (void)position;
-    struct request *q = context;
-    struct api_response *response = &q->call.response;
-    if (q->streamed == response->body.len) {
-        if (!response->more)
-            return MHD_CONTENT_READER_END_OF_STREAM;
-        if (!api_fill(&q->call))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
-        q->streamed = 0;
-    }
-    size_t n = response->body.len - q->streamed;
-    if (n > max)
-        n = max;
-    memcpy(to, response->body.data + q->streamed, n);
-    q->streamed += n;
-    return (ssize_t)n;
-}
-
-static struct MHD_Response *make_response(struct request *q)
-{
-    struct api_response *response = &q->call.response;
-    if (response->more)
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BYTES, stream, q, NULL);
-    /* The body lives as long as the request does, and the response goes before it. */
-    return MHD_create_response_from_buffer(response->body.len,
-                                           response->body.data ? response->body.data : (char[]){""},
-                                           MHD_RESPMEM_PERSISTENT);
-}
-
-static void add_number_header(struct MHD_Response *reply, const char *name, int64_t value)
-{
-    char text[32];
-    snprintf(text, sizeof(text), "%" PRId64, value);
-    MHD_add_response_header(reply, name, text);
-}
-
-static void add_headers(const struct request *q, struct MHD_Response *reply)
-{
-    const struct api_response *response = &q->call.response;
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
-    MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (!q->routes->api->plain)
-        MHD_add_response_header(reply, "Chancat-Features", API_FEATURES);
-    if (response->last_id >= 0)
-        add_number_header(reply, "Chancat-Last-Id", response->last_id);
-    if (response->replayed)
-        MHD_add_response_header(reply, "Idempotency-Replayed", "true");
-    if (response->minimal)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_PREFERENCE_APPLIED, PREFER_MINIMAL);
-    if (response->authenticate)
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    if (response->retry_after_s)
-        add_number_header(reply, MHD_HTTP_HEADER_RETRY_AFTER, response->retry_after_s);
-    if (q->body.discard || atomic_load(&q->routes->stopping))
-        MHD_add_response_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
-}
-
 static enum MHD_Result answer(struct request *q)
 {
-    struct api_response *response = &q->call.response;
-    struct MHD_Response *reply = make_response(q);
     body_recount(&q->body, api_bytes(&q->call));
-    if (!reply)
-        return MHD_NO;
-    add_headers(q, reply);
-    enum MHD_Result r = MHD_queue_response(q->connection, (unsigned)response->status, reply);
-    MHD_destroy_response(reply);
-    return r;
+    metrics_count(q->routes->api->metrics, q->call.route, q->call.response.status);
+    return reply_send(&q->reply, q->connection, &q->call,
+                      q->body.discard || atomic_load(&q->routes->stopping));
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *connection)
@@ -234,10 +174,11 @@ static struct span path_of(const struct request *q)
 }
 
 /* The header is complete. */
-static void begin(struct request *q)
+static void begin(struct request *q, const char *method)
 {
     struct routes *r = q->routes;
     q->begun = true;
+    access_begin(&q->access, method);
     q->body.limit = api_body_limit(r->api, path_of(q));
     pthread_mutex_lock(&r->lock);
     r->active++;
@@ -257,13 +198,15 @@ static const char *header(struct request *q, const char *name)
 static bool is_refused(struct request *q)
 {
     const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return body_is_refused(
-        &q->body, api_authorized(q->routes->api, header(q, MHD_HTTP_HEADER_AUTHORIZATION)),
-        announced ? strtoull(announced, NULL, 10) : 0, header(q, MHD_HTTP_HEADER_EXPECT) != NULL);
+    bool authorized =
+        api_authorized(q->routes->api, path_of(q), header(q, MHD_HTTP_HEADER_AUTHORIZATION));
+    return body_is_refused(&q->body, authorized, announced ? strtoull(announced, NULL, 10) : 0,
+                           header(q, MHD_HTTP_HEADER_EXPECT) != NULL);
 }
 
-static enum MHD_Result refuse(struct request *q)
+static enum MHD_Result refuse(struct request *q, const char *method)
 {
+    q->call.route = api_route(q->routes->api, method, path_of(q));
     q->call.response.retry_after_s = q->body.refused == 429;
     api_fail(&q->call, q->body.refused, body_sentence(&q->body));
     return answer(q);
@@ -310,10 +253,9 @@ static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    log_info("%s %s", method, q->target);
     body_check_total(&q->body);
     if (q->body.refused)
-        return refuse(q);
+        return refuse(q, method);
     struct api_request request = api_request_of(q, method);
     enum api_next next = api_begin(&q->call, &request);
     body_release(&q->body); /* the call has taken out of it what it needs */
@@ -339,7 +281,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (!q || !q->target)
         return MHD_NO; /* no memory */
     if (!q->begun) {
-        begin(q);
+        begin(q, method);
         return is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
@@ -354,14 +296,32 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return answer(q);
 }
 
+/* For the log. */
+static void tell_access(const struct request *q, enum MHD_RequestTerminationCode code)
+{
+    const union MHD_ConnectionInfo *info =
+        q->access.wanted
+            ? MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+            : NULL;
+    const struct access_end end = {
+        .peer = info ? info->client_addr : NULL,
+        .target = q->target,
+        .status = q->reply.call ? q->call.response.status : 0,
+        .bytes = reply_bytes(&q->reply),
+        .cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+    };
+    access_end(&q->access, &end);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **per_request,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)connection, (void)code;
+    (void)connection;
     struct routes *r = context;
     struct request *q = *per_request;
     if (!q)
         return;
+    tell_access(q, code);
     if (q->guarded) {
         int64_t deadline = clock_deadline(r->config.header_ms);
         guard_set(&r->guard, q->guarded, deadline);
@@ -385,13 +345,17 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
     struct routes *r = context;
     struct guarded *guarded = *per_connection;
+    struct metrics *metrics = r->api->metrics;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        atomic_fetch_sub_explicit(&metrics->connections, 1, memory_order_relaxed);
         if (guarded)
             guard_remove(&r->guard, guarded);
         free(guarded);
         *per_connection = NULL;
         return;
     }
+    atomic_fetch_add_explicit(&metrics->connections, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->accepted, 1, memory_order_relaxed);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     guarded = info ? calloc(1, sizeof(*guarded)) : NULL;
@@ -450,6 +414,7 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
 {
     r->api = api;
     r->listen_fd = listener->fd;
+    r->inherited = listener->inherited;
     enum error_kind kind = housekeeper_start(&r->housekeeper, e);
     if (kind)
         return kind;
@@ -487,7 +452,7 @@ void routes_stop(struct routes *r)
     if (r->daemon) {
         atomic_store(&r->stopping, true);
         MHD_socket fd = MHD_quiesce_daemon(r->daemon);
-        if (fd != MHD_INVALID_SOCKET)
+        if (fd != MHD_INVALID_SOCKET && !r->inherited)
             shutdown(fd, SHUT_RDWR); /* newcomers are refused at once, and know it */
         waiters_close(&r->waiters);
         wait_for_requests(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * routes: HTTP connections; the one user of microhttpd.h.
+ * routes: HTTP connections; with reply.c the one user of microhttpd.h.
  *
  * One event thread serves all connections. A POST is suspended until the store's writer has
  * committed it, a waiting GET until a message of its channel comes, its time is over or the

@@ -23,6 +23,7 @@
 
 #include "common/error.h"
 #include "common/text.h"
+#include "server/histogram.h"
 
 #define STORE_QUEUE_MAX   10000 /* appends waiting for the writer */
 #define STORE_GROUP_MAX   1000  /* messages after which a transaction takes no further append */
@@ -41,7 +42,7 @@ struct store_message {
  * and their spans, too) must stay until `done` is called. */
 struct store_append {
     struct store_message *messages; /* id and time_s are filled in before `done` */
-    size_t count;                   /* at least 1 */
+    size_t count;                   /* 0: a probe, see store_queue() */
     /* Empty: none. An append under a key that was used for the same messages (as many, the same
      * channel, sender and content in the same order) stores nothing and sets `replayed`; ids and
      * times are those of the first time. */
@@ -71,10 +72,23 @@ typedef void store_listener_fn(void *context, struct span channel, int64_t id);
 enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
                            struct store **ret, struct error *e);
 
+/* Could store_open() open this database, which is there already? Changes nothing and makes nothing
+ * that stays, and may be asked while a server has it open. ERROR_LOCAL. */
+enum error_kind store_check(const char *where, struct error *e);
+
+/* Copies one state of this database into the empty file `to`, also while a server has it open. The
+ * copy is complete but not yet durable. `stop` is asked now and then. ERROR_LOCAL, or
+ * ERROR_STOPPED; `to` may hold anything then, and nothing is beside it. */
+enum error_kind store_backup(const char *where, const char *to, bool (*stop)(void),
+                             struct error *e);
+
 /* Finishes what is queued, then closes. NULL is fine. */
 void store_close(struct store *store);
 
-/* Queues an append. ERROR_UNREACHABLE: the queue is full, `done` will not be called. */
+/* Queues an append. ERROR_UNREACHABLE: the queue is full, `done` will not be called.
+ * One without messages and key is a probe: it goes the way of all others, writes to the disk and
+ * waits for it, but stores nothing and tells nobody. What its `done` says is what an append of the
+ * same moment would have been told. */
 enum error_kind store_queue(struct store *store, struct store_append *append);
 
 /* The highest id of the channel, 0: none. */
@@ -89,5 +103,19 @@ enum error_kind store_find_start(struct store *store, struct span channel, int64
 /* Messages with after < id <= upto, ascending, at most `limit`. ERROR_LOCAL. */
 enum error_kind store_read(struct store *store, struct span channel, int64_t after, int64_t upto,
                            int64_t limit, store_row_fn *row, void *context, struct error *e);
+
+/* What the store has done since it was opened, and what it has to do. */
+struct store_stats {
+    int64_t messages;  /* stored; a repeat under its key is none */
+    int64_t failed;    /* transactions that were not committed */
+    int64_t queued;    /* appends waiting for the writer */
+    int64_t bytes;     /* of the database */
+    int64_t wal_bytes; /* of the log beside it, of which the database does not have all yet */
+    const struct histogram
+        *commit; /* transactions that were committed; the store's, as long as it is open */
+};
+
+/* Cheap, but one look into the database. What cannot be told is 0. */
+void store_stats(struct store *store, struct store_stats *ret);
 
 #endif

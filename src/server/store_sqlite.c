@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,31 +23,26 @@
 #include "server/store.h"
 #include "server/store_keys.h"
 #include "server/store_rows.h"
+#include "server/store_schema.h"
 
 #define BUSY_MS   5000 /* another process holds the database, such as a backup */
 #define CACHE_KIB "-8000"
 
-/* What makes a database of version i + 1 out of one of version i. */
-static const char *const schema[] = {
-    "CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " channel TEXT NOT NULL, sender TEXT NOT NULL, content TEXT NOT NULL, time INTEGER NOT NULL);"
-    "CREATE INDEX message_channel ON message (channel, id);"
-    "PRAGMA user_version = 1",
-    STORE_KEYS_SCHEMA "PRAGMA user_version = 2",
-};
-#define SCHEMA_VERSION ((int)(sizeof(schema) / sizeof(schema[0])))
-
-enum statement { BEGIN, COMMIT, ROLLBACK, LAST, START, READ, STATEMENTS };
+/* From LAST on they are the readers'. */
+enum statement { BEGIN, COMMIT, ROLLBACK, VERSION, TOUCH, LAST, START, READ, BYTES, STATEMENTS };
 
 static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
+    [VERSION] = "PRAGMA user_version",
+    [TOUCH] = STORE_SCHEMA_TOUCH,
     [LAST] = "SELECT coalesce(max(id), 0) FROM message WHERE channel = ?1",
     [START] = "SELECT id FROM message WHERE channel = ?1 AND id < ?2 "
               "ORDER BY id DESC LIMIT 1 OFFSET ?3",
     [READ] = "SELECT id, time, sender, content FROM message "
              "WHERE channel = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4",
+    [BYTES] = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 };
 
 struct store {
@@ -63,6 +59,9 @@ struct store {
     void *listener_context;
     pthread_t writer;
     bool writer_runs;
+    /* counted by the writer */
+    struct histogram commit;
+    atomic_int_least64_t messages, failed;
     /* the queue, under queue_lock */
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_filled;
@@ -71,80 +70,17 @@ struct store {
     bool closing;
 };
 
-static enum error_kind failed(sqlite3 *db, const char *what, struct error *e)
-{
-    return error_set(e, ERROR_LOCAL, "%s: %s", what, db ? sqlite3_errmsg(db) : "no memory");
-}
-
-static enum error_kind execute(sqlite3 *db, const char *sql, struct error *e)
-{
-    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? ERROR_NONE
-                                                                : failed(db, "database", e);
-}
-
-/* A query for one number. */
-static enum error_kind query_int(sqlite3 *db, const char *sql, int *ret, struct error *e)
-{
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
-        return failed(db, "database", e);
-    enum error_kind kind = ERROR_NONE;
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        *ret = sqlite3_column_int(statement, 0);
-    else
-        kind = failed(db, "database", e);
-    sqlite3_finalize(statement);
-    return kind;
-}
-
-/* A version says little: many programs count theirs from 1. */
-static enum error_kind check_owner(sqlite3 *db, int version, struct error *e)
-{
-    int ours = 0;
-    if (version > SCHEMA_VERSION)
-        return error_set(e, ERROR_LOCAL,
-                         "the database has version %d, this program knows version %d", version,
-                         SCHEMA_VERSION);
-    enum error_kind kind =
-        query_int(db,
-                  version == 0 ? "SELECT count(*) = 0 FROM sqlite_master"
-                               : "SELECT count(*) = 5 FROM pragma_table_info('message')"
-                                 " WHERE name IN ('id', 'channel', 'sender', 'content', 'time')",
-                  &ours, e);
-    if (!kind && !ours)
-        kind = error_set(e, ERROR_LOCAL, "the database belongs to another program");
-    return kind;
-}
-
-/* Makes the tables, or those that a database of an earlier version lacks: all or nothing. */
-static enum error_kind create_schema(sqlite3 *db, struct error *e)
-{
-    int version = 0;
-    enum error_kind kind = execute(db, "BEGIN IMMEDIATE", e);
-    if (!kind)
-        kind = query_int(db, "PRAGMA user_version", &version, e);
-    if (!kind)
-        kind = check_owner(db, version, e);
-    for (int i = version; !kind && i < SCHEMA_VERSION; i++)
-        kind = execute(db, schema[i], e);
-    if (!kind)
-        kind = execute(db, "COMMIT", e);
-    if (kind)
-        execute(db, "ROLLBACK", NULL);
-    return kind;
-}
-
 static enum error_kind open_connection(const char *where, int flags, sqlite3 **ret, struct error *e)
 {
     char what[300];
     snprintf(what, sizeof(what), "database %.200s", where);
     int r = sqlite3_open_v2(where, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (r != SQLITE_OK)
-        return failed(*ret, what, e);
+        return store_sql_failed(*ret, what, e);
     sqlite3_busy_timeout(*ret, BUSY_MS);
     if (sqlite3_exec(*ret, "PRAGMA cache_size=" CACHE_KIB "; PRAGMA temp_store=MEMORY", NULL, NULL,
                      NULL) != SQLITE_OK)
-        return failed(*ret, what, e);
+        return store_sql_failed(*ret, what, e);
     return ERROR_NONE;
 }
 
@@ -153,14 +89,14 @@ static enum error_kind use_wal(sqlite3 *db, struct error *e)
 {
     sqlite3_stmt *statement;
     if (sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &statement, NULL) != SQLITE_OK)
-        return failed(db, "database", e);
+        return store_sql_failed(db, "database", e);
     enum error_kind kind = ERROR_NONE;
     if (sqlite3_step(statement) != SQLITE_ROW)
-        kind = failed(db, "database", e);
+        kind = store_sql_failed(db, "database", e);
     else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
         kind = error_set(e, ERROR_LOCAL, "the database cannot have a write-ahead log here");
     sqlite3_finalize(statement);
-    return kind ? kind : execute(db, "PRAGMA synchronous=FULL", e);
+    return kind ? kind : store_sql_execute(db, "PRAGMA synchronous=FULL", e);
 }
 
 static enum error_kind prepare(struct store *s, struct error *e)
@@ -169,11 +105,11 @@ static enum error_kind prepare(struct store *s, struct error *e)
         sqlite3 *db = i < LAST ? s->write_db : s->read_db;
         if (sqlite3_prepare_v3(db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &s->statements[i], NULL) != SQLITE_OK)
-            return failed(db, "database", e);
+            return store_sql_failed(db, "database", e);
     }
     return store_keys_prepare(&s->keys, s->write_db) && store_rows_prepare(&s->rows, s->write_db)
                ? ERROR_NONE
-               : failed(s->write_db, "database", e);
+               : store_sql_failed(s->write_db, "database", e);
 }
 
 static enum error_kind open_database(struct store *s, const char *where, struct error *e)
@@ -183,7 +119,7 @@ static enum error_kind open_database(struct store *s, const char *where, struct 
     enum error_kind kind =
         open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
     if (!kind)
-        kind = create_schema(s->write_db, e);
+        kind = store_schema_create(s->write_db, e);
     if (!kind && !s->shared)
         kind = use_wal(s->write_db, e);
     if (!kind && !s->shared)
@@ -208,10 +144,22 @@ static void bind_text(sqlite3_stmt *statement, int at, struct span text)
                         SQLITE_UTF8);
 }
 
+/* Writes to the disk what is there already. A later version that has taken the database over
+ * meanwhile, as it should not, is not undone. */
+static bool probe(struct store *s)
+{
+    bool read = sqlite3_step(s->statements[VERSION]) == SQLITE_ROW;
+    int version = read ? sqlite3_column_int(s->statements[VERSION], 0) : 0;
+    sqlite3_reset(s->statements[VERSION]);
+    return read && (version != STORE_SCHEMA_VERSION || step(s, TOUCH));
+}
+
 /* Inside the transaction. False: the database failed. */
 static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
 {
     a->kind = ERROR_NONE;
+    if (a->count == 0)
+        return probe(s);
     if (a->key.len > 0) {
         switch (store_keys_find(&s->keys, a, now_s)) {
         case STORE_KEYS_NEW:
@@ -264,6 +212,16 @@ static void tell(struct store *s, struct span channel, int64_t id)
     s->listener(s->listener_context, channel, id);
 }
 
+/* For store_stats(), after a commit that began at `from_us`. */
+static void count_group(struct store *s, const struct store_append *group, int64_t from_us)
+{
+    int64_t messages = 0;
+    for (const struct store_append *a = group; a; a = a->next)
+        messages += a->kind || a->replayed ? 0 : (int64_t)a->count;
+    atomic_fetch_add_explicit(&s->messages, messages, memory_order_relaxed);
+    histogram_add(&s->commit, clock_now_us() - from_us);
+}
+
 /* All of the group in one transaction, or none of it. */
 static bool commit_group(struct store *s, struct store_append *group)
 {
@@ -271,6 +229,7 @@ static bool commit_group(struct store *s, struct store_append *group)
     while (youngest->next)
         youngest = youngest->next;
     sqlite3_busy_timeout(s->write_db, clock_left_ms(youngest->late_at));
+    int64_t from_us = clock_now_us();
     bool good = step(s, BEGIN) && store_rows_begin(&s->rows);
     int64_t now_s = (int64_t)time(NULL);
     for (struct store_append *a = group; good && a; a = a->next) {
@@ -282,8 +241,11 @@ static bool commit_group(struct store *s, struct store_append *group)
         each_news(s, group, forget);
         good = step(s, COMMIT);
     }
-    if (good)
+    if (good) {
+        count_group(s, group, from_us);
         return true;
+    }
+    atomic_fetch_add_explicit(&s->failed, 1, memory_order_relaxed);
     log_error("cannot store: %s", sqlite3_errmsg(s->write_db));
     if (!sqlite3_get_autocommit(s->write_db))
         step(s, ROLLBACK);
@@ -445,7 +407,7 @@ static enum error_kind one_number(struct store *s, sqlite3_stmt *statement, int6
     else if (r == SQLITE_DONE)
         *ret = 0;
     else
-        kind = failed(s->read_db, "database", e);
+        kind = store_sql_failed(s->read_db, "database", e);
     sqlite3_reset(statement);
     return kind;
 }
@@ -516,8 +478,33 @@ enum error_kind store_read(struct store *s, struct span channel, int64_t after, 
         go_on = row(context, &m);
     }
     if (go_on && r != SQLITE_DONE)
-        kind = failed(s->read_db, "database", e);
+        kind = store_sql_failed(s->read_db, "database", e);
     sqlite3_reset(statement);
     pthread_mutex_unlock(&s->read_lock);
     return kind;
+}
+
+/* Of the write-ahead log; 0 when there is none. */
+static int64_t wal_bytes(const struct store *s)
+{
+    struct stat info;
+    const char *path = s->shared ? NULL : sqlite3_db_filename(s->read_db, "main");
+    return path && *path && stat(sqlite3_filename_wal(path), &info) == 0 ? info.st_size : 0;
+}
+
+void store_stats(struct store *s, struct store_stats *ret)
+{
+    *ret = (struct store_stats){
+        .messages = atomic_load_explicit(&s->messages, memory_order_relaxed),
+        .failed = atomic_load_explicit(&s->failed, memory_order_relaxed),
+        .wal_bytes = wal_bytes(s),
+        .commit = &s->commit,
+    };
+    pthread_mutex_lock(&s->queue_lock);
+    ret->queued = s->queued;
+    pthread_mutex_unlock(&s->queue_lock);
+    pthread_mutex_lock(&s->read_lock);
+    if (one_number(s, s->statements[BYTES], &ret->bytes, NULL))
+        ret->bytes = 0;
+    pthread_mutex_unlock(&s->read_lock);
 }

@@ -194,6 +194,11 @@ stop_server() {
     wait_for "$SERVER_PID"
 }
 
+# For wait_until: at least $1 requests wait for a message there.
+server_waits() {
+    [ "$(curl -sS "$URL/metrics" | sed -n 's/^chancatd_waiters //p')" -ge "$1" ]
+}
+
 # A fault server: arguments that begin with "-" are its options, the others the lines of
 # its script (see faultd.c). Sets URL, PORT, FAULT_PID, FAULT_LOG and CHANCAT_URL.
 start_fault() {

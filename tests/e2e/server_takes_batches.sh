@@ -29,7 +29,7 @@ assert_refused() {
     assert jq -e '.error | type == "string"' reply >/dev/null
 }
 
-start_server -v # so that its log tells who waits
+start_server
 
 test_case "a batch is stored in order, with ids in a row, and the reply is as that of /get"
 post other me 'not in the batch'
@@ -120,8 +120,7 @@ for i in 1 2 3; do
         pids+=("$SPAWNED")
     done
 done
-waiting() { [ "$(grep -c 'wait=25' "$SERVER_LOG")" -ge 6 ]; }
-wait_until waiting
+wait_until server_waits 6
 seq 400 | jq -c '{channel: (if . % 2 == 1 then "left" else "right" end), sender: "me",
     content: tostring}' >lines
 batch lines

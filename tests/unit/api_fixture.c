@@ -20,6 +20,10 @@ int api_set_up(void **state)
     f->api.keys = &f->keys;
     latest_init(&f->latest);
     f->api.latest = &f->latest;
+    metrics_init(&f->metrics, "1", "3");
+    f->api.metrics = &f->metrics;
+    health_init(&f->health, ignore_message, NULL);
+    f->api.health = &f->health;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->stored, NULL);
     *state = f;
@@ -34,6 +38,7 @@ int api_tear_down(void **state)
     pthread_mutex_destroy(&f->lock);
     keys_destroy(&f->keys);
     latest_destroy(&f->latest);
+    health_destroy(&f->health);
     free(f);
     return 0;
 }

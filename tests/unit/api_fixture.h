@@ -16,6 +16,8 @@ struct fixture {
     struct api api;
     struct keys keys;
     struct latest latest;
+    struct health health;
+    struct metrics metrics;
     pthread_mutex_t lock;
     pthread_cond_t stored;
     bool done;

@@ -20,7 +20,7 @@ static inline void fake_clock_advance(int64_t ms)
     atomic_fetch_add(&fake_now_ms, ms);
 }
 
-/* How often it was looked at so far. */
+/* How often it was looked at so far, microseconds left out. */
 static inline long fake_clock_looks(void)
 {
     return atomic_load(&fake_looks);
@@ -30,6 +30,11 @@ int64_t clock_now_ms(void)
 {
     atomic_fetch_add(&fake_looks, 1);
     return atomic_load(&fake_now_ms);
+}
+
+int64_t clock_now_us(void)
+{
+    return atomic_load(&fake_now_ms) * 1000;
 }
 
 int64_t clock_deadline(int64_t after_ms)

@@ -506,6 +506,40 @@ static void a_token_is_demanded_everywhere(void **state)
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, api_set_up, api_tear_down)
 
+/* Which requests are counted as what, also those that are turned away. */
+static void requests_count_as_their_route(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *method, *path;
+        enum metrics_route route, plain;
+    } table[] = {
+        {"GET", "/get", METRICS_GET, METRICS_GET},
+        {"POST", "/get", METRICS_OTHER, METRICS_OTHER},
+        {"GET", "/past", METRICS_PAST, METRICS_PAST},
+        {"POST", "/send", METRICS_SEND, METRICS_SEND},
+        {"POST", "/batch", METRICS_BATCH, METRICS_OTHER},
+        {"GET", "/", METRICS_PAGE, METRICS_PAGE},
+        {"HEAD", "/healthz", METRICS_HEALTH, METRICS_HEALTH},
+        {"GET", "/metrics", METRICS_METRICS, METRICS_METRICS},
+        {"GET", "/metrics/x", METRICS_OTHER, METRICS_OTHER},
+    };
+    f->api.token = span_of("secret");
+    for (size_t i = 0; i < 2 * COUNT(table); i++) {
+        struct api_call call;
+        struct api_request request = {.method = table[i / 2].method,
+                                      .path = span_of(table[i / 2].path)};
+        f->api.plain = i % 2;
+        enum metrics_route expected = i % 2 ? table[i / 2].plain : table[i / 2].route;
+        api_init(&call, &f->api);
+        enum api_next next = api_begin(&call, &request);
+        assert_int_equal(next, expected == METRICS_HEALTH && i % 2 == 0 ? API_WAIT : next);
+        assert_int_equal(call.route, expected);
+        assert_int_equal(call.response.status == 401, expected != METRICS_HEALTH);
+        api_release(&call);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +558,7 @@ int main(void)
         CASE(only_a_form_of_a_post_is_read),
         CASE(a_store_that_fails_cuts_the_reply),
         CASE(a_token_is_demanded_everywhere),
+        CASE(requests_count_as_their_route),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,8 +12,8 @@
 #define WORDS_MAX 12
 
 /* Splits `words` at spaces and reads them as a command line. */
-static enum error_kind read_words(struct options *o, const char *words, bool terminal,
-                                  struct error *e)
+static enum error_kind read_words(struct options *o, const char *words,
+                                  enum options_terminal terminal, struct error *e)
 {
     static char text[512];
     static char program[] = "chancat";
@@ -30,7 +30,7 @@ static void defaults_are_as_documented(void **state)
 {
     (void)state;
     struct options o;
-    assert_int_equal(read_words(&o, "ops", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "ops", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_string_equal(o.channel, "ops");
     assert_string_equal(o.url, "http://localhost:10080");
     assert_int_equal(o.lines, 50);
@@ -39,10 +39,11 @@ static void defaults_are_as_documented(void **state)
     assert_false(o.sender_known || o.sender_named);
     assert_true(o.sender[0] != '\0');
     options_release(&o);
-    assert_int_equal(read_words(&o, "-f ops", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "-f ops", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_true(o.retry_for_ms == INT64_MAX);
     options_release(&o);
-    assert_int_equal(read_words(&o, "-f --retry-for 5 -n all ops", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "-f --retry-for 5 -n all ops", OPTIONS_NO_TERMINAL, NULL),
+                     ERROR_NONE);
     assert_int_equal(o.retry_for_ms, 5000);
     assert_int_equal(o.lines, OPTIONS_ALL);
     options_release(&o);
@@ -91,7 +92,7 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
     for (size_t i = 0; i < COUNT(table); i++) {
         struct options o;
         struct error e = {0};
-        enum error_kind kind = read_words(&o, table[i], false, &e);
+        enum error_kind kind = read_words(&o, table[i], OPTIONS_NO_TERMINAL, &e);
         if (kind != ERROR_USAGE)
             print_error("accepted: %s\n", table[i]);
         assert_int_equal(kind, ERROR_USAGE);
@@ -115,7 +116,7 @@ static void flag_beats_environment_beats_file(void **state)
     struct options o;
     write_file("config", "# comment\n\nurl http://file:1/\ninterval 7\nlines 5\n  sender f x \n"
                          "verbose\n");
-    assert_int_equal(read_words(&o, "--config config a", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "--config config a", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_string_equal(o.url, "http://file:1/");
     assert_string_equal(o.sender, "f x");
     assert_int_equal(o.interval_ms, 7000);
@@ -123,16 +124,16 @@ static void flag_beats_environment_beats_file(void **state)
     options_release(&o);
     setenv("CHANCAT_URL", "http://env:1/", 1);
     setenv("CHANCAT_CONFIG", "config", 1);
-    assert_int_equal(read_words(&o, "-i 1 a", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "-i 1 a", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_string_equal(o.url, "http://env:1/");
     assert_int_equal(o.interval_ms, 1000);
     assert_int_equal(o.lines, 5);
     options_release(&o);
-    assert_int_equal(read_words(&o, "-u http://flag:1/ a", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "-u http://flag:1/ a", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_string_equal(o.url, "http://flag:1/");
     options_release(&o);
     /* a standing wish gives way to what this run asks for */
-    assert_int_equal(read_words(&o, "-s -q a", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "-s -q a", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_int_equal(o.lines, 50);
     assert_true(o.quiet && !o.verbose);
     options_release(&o);
@@ -157,7 +158,7 @@ static void a_mistake_in_the_file_names_its_line(void **state)
         struct options o;
         struct error e;
         write_file("bad", table[i].text);
-        assert_int_equal(read_words(&o, "--config bad a", false, &e), ERROR_USAGE);
+        assert_int_equal(read_words(&o, "--config bad a", OPTIONS_NO_TERMINAL, &e), ERROR_USAGE);
         assert_non_null(strstr(e.text, table[i].part));
         options_release(&o);
     }
@@ -169,12 +170,12 @@ static void a_token_comes_from_its_file_only(void **state)
     (void)state;
     struct options o;
     write_file("token", "s3cret\n");
-    assert_int_equal(read_words(&o, "--token-file token a", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "--token-file token a", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_string_equal(o.token.data, "s3cret");
     options_release(&o);
     struct error e;
     write_file("token", "two words\n");
-    assert_int_equal(read_words(&o, "--token-file token a", false, &e), ERROR_USAGE);
+    assert_int_equal(read_words(&o, "--token-file token a", OPTIONS_NO_TERMINAL, &e), ERROR_USAGE);
     assert_null(strstr(e.text, "two"));
     options_release(&o);
     unlink("token");
@@ -184,13 +185,18 @@ static void the_channel_may_be_missing_where_lines_or_people_name_it(void **stat
 {
     (void)state;
     struct options o;
-    assert_int_equal(read_words(&o, "-sj", false, NULL), ERROR_NONE);
+    assert_int_equal(read_words(&o, "-sj", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
     assert_null(o.channel);
     options_release(&o);
-    assert_int_equal(read_words(&o, "", true, NULL), ERROR_NONE);
-    assert_true(o.terminal && o.text && o.no_echo);
+    assert_int_equal(read_words(&o, "", OPTIONS_PLAIN_TERMINAL, NULL), ERROR_NONE);
+    assert_true(o.terminal && !o.screen && o.no_echo);
+    assert_int_equal(o.on_reset, ON_RESET_SKIP);
     options_release(&o);
-    assert_int_equal(read_words(&o, "-r", true, NULL), ERROR_USAGE);
+    assert_int_equal(read_words(&o, "--on-reset fail", OPTIONS_SCREEN, NULL), ERROR_NONE);
+    assert_true(o.terminal && o.screen && !o.no_echo);
+    assert_int_equal(o.on_reset, ON_RESET_FAIL);
+    options_release(&o);
+    assert_int_equal(read_words(&o, "-r", OPTIONS_PLAIN_TERMINAL, NULL), ERROR_USAGE);
     options_release(&o);
 }
 

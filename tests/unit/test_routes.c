@@ -25,11 +25,14 @@ struct fixture {
     struct api api;
     struct keys keys;
     struct latest latest;
+    struct health health;
+    struct metrics metrics;
     struct listener listener;
+    int manager; /* its descriptor of the socket; -1: none */
     int port;
 };
 
-static int start(void **state, int64_t limit_ms)
+static int start(void **state, int64_t limit_ms, bool inherited)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct routes_config config = {
@@ -40,8 +43,17 @@ static int start(void **state, int64_t limit_ms)
     f->api.keys = &f->keys;
     latest_init(&f->latest);
     f->api.latest = &f->latest;
-    if (routes_new(&config, &f->routes, NULL) || listen_open(&f->listener, "127.0.0.1:0", NULL) ||
-        store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
+    metrics_init(&f->metrics, "1", "3");
+    f->api.metrics = &f->metrics;
+    f->api.health = &f->health;
+    if (routes_new(&config, &f->routes, NULL))
+        return -1;
+    health_init(&f->health, routes_on_message, f->routes);
+    if (listen_open(&f->listener, "127.0.0.1:0", NULL))
+        return -1;
+    f->listener.inherited = inherited;
+    f->manager = inherited ? dup(f->listener.fd) : -1;
+    if (store_open(":memory:", routes_on_message, f->routes, &f->api.store, NULL) ||
         routes_start(f->routes, &f->api, &f->listener, NULL))
         return -1;
     f->port = atoi(strrchr(f->listener.url, ':') + 1);
@@ -51,13 +63,13 @@ static int start(void **state, int64_t limit_ms)
 
 static int set_up(void **state)
 {
-    return start(state, LIMIT_MS);
+    return start(state, LIMIT_MS, false);
 }
 
 /* For what is not about time limits. */
 static int set_up_patient(void **state)
 {
-    return start(state, PATIENCE_MS * 2);
+    return start(state, PATIENCE_MS * 2, false);
 }
 
 static int tear_down(void **state)
@@ -67,8 +79,11 @@ static int tear_down(void **state)
     store_close(f->api.store);
     routes_free(f->routes);
     listen_close(&f->listener);
+    if (f->manager >= 0)
+        close(f->manager);
     keys_destroy(&f->keys);
     latest_destroy(&f->latest);
+    health_destroy(&f->health);
     free(f);
     return 0;
 }
@@ -312,6 +327,34 @@ static void a_stranger_is_refused_before_the_body(void **state)
     close(fd);
 }
 
+/* What is counted while requests go on and after they have ended. */
+static void requests_and_connections_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    int waiting = dial(f);
+    say(waiting, "GET /get?channel=t&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n");
+    int fd = dial(f);
+    say(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "{\"status\":\"ok\"}"));
+    say(fd, "POST /batch HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: "
+            "9999999\r\n\r\n");
+    assert_true(hear(fd, "HTTP/1.1 413 "));
+    assert_false(hear(fd, "never"));
+    close(fd);
+    fd = dial(f);
+    say(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "\nchancatd_waiters 1\n"));
+    post(f);
+    assert_true(hear(waiting, "\"content\":\"ha\""));
+    close(waiting);
+    say(fd, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "\nchancatd_waiters 0\n"));
+    close(fd);
+    assert_int_equal(f->metrics.requests[METRICS_BATCH][5], 1); /* 413 */
+    assert_int_equal(f->metrics.requests[METRICS_HEALTH][0], 1);
+    assert_int_equal(f->metrics.accepted, 4);
+}
+
 static void a_stop_answers_those_who_wait(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +366,24 @@ static void a_stop_answers_those_who_wait(void **state)
     routes_stop(f->routes);
     assert_true(hear(fd, "[]"));
     close(fd);
+}
+
+/* The socket that a service manager passed listens on: who comes meanwhile waits for the next
+ * server. */
+static void a_stop_leaves_an_inherited_socket_listening(void **state)
+{
+    struct fixture *f = *state;
+    int manager = f->manager;
+    routes_stop(f->routes);
+    int fd = dial(f);
+    struct pollfd p = {.fd = manager, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+    close(fd);
+}
+
+static int set_up_inherited(void **state)
+{
+    return start(state, PATIENCE_MS * 2, true);
 }
 
 #define PATIENT(test) cmocka_unit_test_setup_teardown(test, set_up_patient, tear_down)
@@ -341,7 +402,10 @@ int main(void)
         PATIENT(a_body_that_is_too_large_is_told),
         PATIENT(a_header_that_is_too_large_is_refused),
         PATIENT(a_stranger_is_refused_before_the_body),
+        PATIENT(requests_and_connections_are_counted),
         PATIENT(a_stop_answers_those_who_wait),
+        cmocka_unit_test_setup_teardown(a_stop_leaves_an_inherited_socket_listening,
+                                        set_up_inherited, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,15 +31,22 @@ static void defaults_are_as_documented(void **state)
     assert_int_equal(o.max_connections, 8192);
     assert_int_equal(o.max_per_address, 0);
     assert_false(o.plain);
-    server_options_release(&o);
     buf_init(&path, 1000);
-    assert_int_equal(server_options_default_database(&path), 0);
+    assert_int_equal(server_options_add_database(&o, &path, NULL), ERROR_NONE);
     assert_string_equal(path.data, "/nowhere/.local/state/chancat/chat.db");
     buf_clear(&path);
     setenv("XDG_STATE_HOME", "/state", 1);
-    assert_int_equal(server_options_default_database(&path), 0);
+    assert_int_equal(server_options_add_database(&o, &path, NULL), ERROR_NONE);
     assert_string_equal(path.data, "/state/chancat/chat.db");
     unsetenv("XDG_STATE_HOME");
+    unsetenv("HOME");
+    assert_int_equal(server_options_add_database(&o, &path, NULL), ERROR_USAGE);
+    setenv("HOME", "/nowhere", 1);
+    buf_clear(&path);
+    o.database = ":memory:";
+    assert_int_equal(server_options_add_database(&o, &path, NULL), ERROR_NONE);
+    assert_string_equal(path.data, ":memory:");
+    server_options_release(&o);
     buf_release(&path);
 }
 

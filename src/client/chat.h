@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chat: a conversation: both directions at a terminal.
+ *
+ * Three threads:
+ *
+ *   main      the poll loop (receive.h), for one channel after the other
+ *   typing    reads lines from the terminal (terminal.h), obeys commands (commands.h), and gives
+ *             what is to be sent to
+ *   speaker   which takes it to the server (speaker.h)
+ *
+ * The terminal is everybody's, under the output lock. A line that is typed vanishes from where it
+ * was typed and comes back as a message, once it is stored; so all see the same order.
+ *
+ * /channel sets s->leave: the poll loop ends with what it has printed, and goes on in the other
+ * channel; a channel that was left is taken up where it was left (of the last CHAT_PLACES_MAX). A
+ * channel that the server refuses at once is left again. Lines carry their channel and sender, so
+ * those typed before a change go where they were meant to go.
+ */
+#ifndef CHANCAT_CHAT_H
+#define CHANCAT_CHAT_H
+
+#include "client/session.h"
+#include "client/tally.h"
+
+#define CHAT_PLACES_MAX 32
+
+/* Returns when the run is over; what happened is in *tally. */
+void chat_run(struct session *s, struct tally *tally);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * terminal: the terminal of a conversation: what is typed on it, and what is said above that.
+ *
+ * There are two kinds. With the *screen* (screen.h, GNU readline) there is always a line to write
+ * on at the bottom; whatever is printed appears above it, and the line stays as it was. Where the
+ * terminal cannot do that (TERM is `dumb` or not set) or readline is not built in, lines are read
+ * plainly: the terminal itself shows what is typed, and nothing protects it from what is printed.
+ *
+ * Owner and lock: one thread at a time calls terminal_read(), the typing thread; all else may be
+ * called by any thread. Whatever touches the screen, and so readline with its global state,
+ * happens under the lock of `out`: this module takes the lock, screen.c's functions run under it.
+ * output_write() does the same by its frame. Under the lock nothing is waited for but the terminal
+ * itself.
+ *
+ * Diagnostics (log.h) become dim rows above the line, when stderr is the same terminal. Nothing is
+ * dim when NO_COLOR is set and not empty, or TERM is dumb.
+ */
+#ifndef CHANCAT_TERMINAL_H
+#define CHANCAT_TERMINAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "client/input.h"
+#include "client/look.h"
+#include "client/output.h"
+#include "client/seen.h"
+#include "common/buf.h"
+#include "common/error.h"
+
+enum terminal_result {
+    TERMINAL_LINE,    /* a line was typed */
+    TERMINAL_END,     /* the end of file was typed, or input_stop() was called */
+    TERMINAL_STOPPED, /* a signal came */
+    TERMINAL_FAILED   /* *e says why */
+};
+
+struct terminal {
+    struct output *out; /* not owned, as `in` */
+    struct input *in;   /* what a plain terminal is read by; input_stop() ends the screen, too */
+    bool screen, dim;
+    struct output_frame frame;
+    struct buf history; /* the typing thread's: path of the history file; empty: none */
+    /* under the output lock: */
+    struct look notices;
+    struct seen senders, channels; /* for the Tab key */
+    struct buf rows;               /* in work */
+};
+
+/* Can this terminal (TERM) and this program have a screen? */
+bool terminal_has_screen(void);
+
+/* Sets the locale for characters, so call it before threads start. `screen`: as
+ * terminal_has_screen() said. ERROR_LOCAL. The caller calls terminal_close() in any case. */
+enum error_kind terminal_open(struct terminal *t, struct output *out, struct input *in, bool screen,
+                              struct error *e);
+
+/* Gives the terminal back as it was, with what was half typed in the history; what is printed from
+ * then on goes plainly. The typing thread, or when there is none. May be called twice. */
+void terminal_leave(struct terminal *t);
+void terminal_close(struct terminal *t);
+
+/* The next line that is typed, into *ret; waits for it. */
+enum terminal_result terminal_read(struct terminal *t, struct buf *ret, struct error *e);
+
+/* The same for the answer to a question, which stays above. */
+enum terminal_result terminal_ask(struct terminal *t, const char *question, struct buf *ret,
+                                  struct error *e);
+
+/* What stands before the line. */
+void terminal_prompt(struct terminal *t, struct span channel);
+
+/* Columns of the terminal, 0: it does not say. */
+unsigned terminal_columns(const struct terminal *t);
+
+/* A notice, one line, above the line that is typed. */
+void terminal_say(struct terminal *t, struct span notice);
+
+/* Puts a line back to be typed again and tells why. When something is being typed it goes to the
+ * history instead, as it does with `keep_out`; without a screen it is only shown. True: it can be
+ * had back. */
+bool terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out);
+
+/* From now on lines belong to the history of this channel. The typing thread, as below. */
+void terminal_use_history(struct terminal *t, struct span channel);
+
+/* Adds a line to that history. */
+void terminal_remember(struct terminal *t, struct span line);
+
+/* A sender or a channel that can be completed from now on. */
+void terminal_saw_sender(struct terminal *t, struct span sender);
+void terminal_saw_channel(struct terminal *t, struct span channel);
+
+#endif
