@@ -25,6 +25,7 @@ assert_has out "^ok     connected to 127\.0\.0\.1 port $PORT: look-up [0-9.]* ms
 assert_has out '^ok     the server has these features: wait, limit, keys, batch'
 assert_has out '^ok     its clock is that of this machine'
 assert_has out '^ok     the channel can be read; its newest message is [1-9]'
+assert_has out '^ok     the server says that it could store a message$'
 assert_eq "$(tail -n 1 out)" 'result: all is well'
 assert_not_has out '^wrong'
 
