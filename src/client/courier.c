@@ -10,9 +10,11 @@
 static void expect_echo(struct courier *c, const struct parcel *p)
 {
     struct echo *echo = &c->s->echo;
-    if (!c->s->options->no_echo || c->apart)
+    if (!c->s->options->no_echo)
         return;
-    if (p->batch)
+    if (c->apart && !p->batch) /* the lines of the batch are expected already; others are not */
+        echo_also(echo, p->sender, p->content);
+    else if (p->batch)
         echo_begin_batch(echo, p->batch, p->watermark);
     else
         echo_begin(echo, p->sender, p->content, p->watermark);

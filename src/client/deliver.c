@@ -3,14 +3,13 @@
 
 #include <time.h>
 
+#include "client/key.h"
 #include "client/outcome.h"
 #include "client/settle.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/stop.h"
-
-#define DAY_S 86400
 
 void deliver_init(struct deliver *d, struct http *http, int64_t settle_ms, int64_t patience_ms)
 {
@@ -122,15 +121,9 @@ static enum error_kind attempt(struct progress *g)
 }
 
 /* Clocks may be set back and forward, hence the margin on both sides. */
-static bool key_is_fresh(const struct parcel *p)
-{
-    int64_t age_s = (int64_t)time(NULL) - p->first_s;
-    return age_s > -DAY_S && age_s < DELIVER_KEY_DAYS * DAY_S;
-}
-
 static bool can_repeat(const struct progress *g)
 {
-    return !g->keyless && g->p->keyed && g->d->channel.can_keys && key_is_fresh(g->p);
+    return !g->keyless && g->p->keyed && g->d->channel.can_keys && key_is_fresh(g->p->first_s);
 }
 
 /* The same POST with the same key. ERROR_REFUSED: that does not settle it. */

@@ -9,7 +9,7 @@
  *
  *   - A server that announces `keys` gets the same POST with the same Idempotency-Key, and stores
  * it once. Before each such repeat it is asked whether it still announces them. A key whose first
- *     try is older than DELIVER_KEY_DAYS is not trusted (the server forgets it after 7 days).
+ *     try is older than KEY_DAYS is not trusted (the server forgets it after 7 days).
  *   - Any other server is looked at (settle.h) until --settle has passed since the try ended. A
  *     message above the watermark that is ours settles it: stored. Only when a complete look at
  *     the end of that time shows none, it counts as unsent and is sent again.
@@ -44,7 +44,6 @@
 #include "common/error.h"
 #include "common/message.h"
 
-#define DELIVER_KEY_DAYS 6 /* a day less than the server keeps them: clocks may be wrong */
 #define DELIVER_FRESH_MS 1000
 
 /* A message on its way. A fresh one has watermark -1 and no attempts. */

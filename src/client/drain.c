@@ -26,7 +26,8 @@ static struct outbox_try try_of(const struct parcel *p)
 static enum error_kind record_batch(struct drain *d, const struct parcel *p, struct error *e)
 {
     struct outbox_try old = d->record.try;
-    if (old.attempts > 0 && old.keyed == p->keyed && old.watermark == p->watermark)
+    bool same_day = old.first_s - p->first_s < DAY_S && p->first_s - old.first_s < DAY_S;
+    if (old.attempts > 0 && old.keyed == p->keyed && old.watermark == p->watermark && same_day)
         return ERROR_NONE;
     d->record.try = try_of(p);
     enum error_kind kind = outbox_batch_record(d->outbox, &d->record, e);
@@ -119,14 +120,16 @@ static int64_t age_in_days(const struct parcel *p)
 static bool is_hopeless(const struct parcel *p)
 {
     bool blind = p->unreadable || p->watermark < 0;
-    return p->hopeless || (blind && p->first_s > 0 && age_in_days(p) >= DRAIN_UNKNOWN_DAYS);
+    int64_t days = age_in_days(p);
+    bool old = days >= DRAIN_UNKNOWN_DAYS || days < 0; /* or dated by a wrong clock: who knows */
+    return p->hopeless || (blind && p->first_s > 0 && old && !key_is_fresh(p->first_s));
 }
 
 /* May a later run still settle it with its key, and only with that? */
 static bool needs_its_key(const struct parcel *p)
 {
     return p->attempts > 0 && p->watermark < 0 && p->keyed && !p->answered &&
-           age_in_days(p) < DELIVER_KEY_DAYS;
+           key_is_fresh(p->first_s);
 }
 
 /* All lines are given out anew. */
@@ -142,9 +145,12 @@ static void rewind_all(struct drain *d)
  * was taken apart, its `member`-th. */
 static enum error_kind settled(struct drain *d, size_t member, int64_t id, struct error *e)
 {
-    if (member < outbox_batch_count(&d->record))
-        return outbox_batch_next(d->outbox, &d->record, member, id, e);
-    return id > 0 ? outbox_remove(d->outbox, &d->line, e) : ERROR_NONE;
+    if (member == outbox_batch_count(&d->record))
+        return id > 0 ? outbox_remove(d->outbox, &d->line, e) : ERROR_NONE;
+    enum error_kind kind = outbox_batch_next(d->outbox, &d->record, member, id, e);
+    if (!d->record.first)
+        courier_apart_done(d->courier);
+    return kind;
 }
 
 static struct parcel parcel_of(const struct drain *d, size_t member, const char *label)
@@ -363,12 +369,23 @@ static bool resume(struct drain *d)
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
+/* Past the last line of a batch that was taken apart: it may have been damaged, or taken away. */
+static enum error_kind end_apart(struct drain *d, struct error *e)
+{
+    enum error_kind kind = outbox_batch_end(d->outbox, &d->record, e);
+    if (!d->record.first)
+        courier_apart_done(d->courier);
+    return kind;
+}
+
 /* One line, or several. False: nothing more to do now. */
 static bool step(struct drain *d, uint64_t upto)
 {
     bool found;
     struct error e;
     enum error_kind kind = next_line(d, upto, &d->line, &found, &e);
+    if (!kind && d->record.first && (!found || d->line.number > d->record.last))
+        kind = end_apart(d, &e);
     if (kind)
         return fail(d, kind, &e), false;
     if (!found)

@@ -59,6 +59,12 @@ static void expect(struct echo *echo, struct span sender, struct span content)
     echo->any |= buf_add(&echo->lines, &h, sizeof(h)) != 0;
 }
 
+static void sort(struct echo *echo)
+{
+    if (echo->lines.len)
+        qsort(echo->lines.data, echo->lines.len / sizeof(uint64_t), sizeof(uint64_t), compare);
+}
+
 void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after)
 {
     pthread_mutex_lock(&echo->lock);
@@ -75,8 +81,23 @@ void echo_begin_batch(struct echo *echo, const struct batch *batch, int64_t afte
         struct batch_line line = batch_at(batch, i);
         expect(echo, line.sender, line.content);
     }
-    if (echo->lines.len)
-        qsort(echo->lines.data, echo->lines.len / sizeof(uint64_t), sizeof(uint64_t), compare);
+    sort(echo);
+    pthread_mutex_unlock(&echo->lock);
+}
+
+static bool has_hash(const struct echo *echo, uint64_t h)
+{
+    return echo->lines.len &&
+           bsearch(&h, echo->lines.data, echo->lines.len / sizeof(h), sizeof(h), compare);
+}
+
+void echo_also(struct echo *echo, struct span sender, struct span content)
+{
+    pthread_mutex_lock(&echo->lock);
+    if (!has_hash(echo, hash_of_line(sender, content))) {
+        expect(echo, sender, content);
+        sort(echo);
+    }
     pthread_mutex_unlock(&echo->lock);
 }
 
@@ -84,10 +105,7 @@ static bool is_in_flight(const struct echo *echo, const struct message *m)
 {
     if (!echo->in_flight || m->id <= echo->after)
         return false;
-    uint64_t h = hash_of_message(m);
-    return echo->any ||
-           (echo->lines.len &&
-            bsearch(&h, echo->lines.data, echo->lines.len / sizeof(h), sizeof(h), compare));
+    return echo->any || has_hash(echo, hash_of_message(m));
 }
 
 /* --- what is ours ----------------------------------------------------------------------------- */

@@ -47,6 +47,9 @@ void echo_release(struct echo *echo);
 void echo_begin(struct echo *echo, struct span sender, struct span content, int64_t after);
 void echo_begin_batch(struct echo *echo, const struct batch *batch, int64_t after);
 
+/* Sending thread: so does one more, while others are still in flight. */
+void echo_also(struct echo *echo, struct span sender, struct span content);
+
 /* Sending thread: what has these ids is ours. */
 void echo_own(struct echo *echo, int64_t first, int64_t last);
 

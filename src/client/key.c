@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define DAY_S 86400
 
 enum error_kind key_make(char ret[KEY_LEN + 1], struct error *e)
 {
@@ -14,4 +17,10 @@ enum error_kind key_make(char ret[KEY_LEN + 1], struct error *e)
     for (size_t i = 0; i < sizeof(bytes); i++)
         snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
     return ERROR_NONE;
+}
+
+bool key_is_fresh(int64_t first_s)
+{
+    int64_t age_s = (int64_t)time(NULL) - first_s;
+    return age_s > -DAY_S && age_s < KEY_DAYS * DAY_S;
 }

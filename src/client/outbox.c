@@ -236,7 +236,9 @@ enum error_kind outbox_record_try(struct outbox *o, const struct outbox_line *li
     struct buf file;
     if (line->try.attempts == 0) {
         outbox_dir_line_path(path, o, line->number, ".try");
-        if (unlink(path) == 0 || errno == ENOENT)
+        if (unlink(path) == 0) /* it may be in a batch next, and must not come back beside that */
+            return outbox_dir_sync(o, "new", e);
+        if (errno == ENOENT)
             return ERROR_NONE;
         return error_set(e, ERROR_LOCAL, "cannot remove %s: %s", path, strerror(errno));
     }

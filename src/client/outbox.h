@@ -103,6 +103,7 @@ struct outbox {
     int64_t looked_ms;    /* when that was */
     char run[OUTBOX_RUN_LEN + 1]; /* begins the keys of all lines that this process adds */
     int lock_fd;                  /* -1: not held */
+    bool unsynced;                /* outbox_batch.c: a record was removed, perhaps not on disk */
     struct outbox_added group[OUTBOX_GROUP_MAX]; /* put, and not committed */
     size_t group_count;
 };

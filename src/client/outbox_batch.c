@@ -194,6 +194,14 @@ static enum error_kind load_record(struct outbox *o, struct outbox_batch *b, str
     return kind;
 }
 
+/* Until this has worked once, a loss of power could bring a record back that was removed. */
+static enum error_kind sync_removal(struct outbox *o, struct error *e)
+{
+    enum error_kind kind = outbox_dir_sync(o, "", e);
+    o->unsynced = kind != ERROR_NONE;
+    return kind;
+}
+
 enum error_kind outbox_batch_forget(struct outbox *o, struct outbox_batch *b, struct error *e)
 {
     char path[OUTBOX_PATH_SIZE];
@@ -201,7 +209,7 @@ enum error_kind outbox_batch_forget(struct outbox *o, struct outbox_batch *b, st
     if (unlink(path) && errno != ENOENT)
         return error_set(e, ERROR_LOCAL, "cannot remove %s: %s", path, strerror(errno));
     outbox_batch_clear(b);
-    return outbox_dir_sync(o, "", e);
+    return sync_removal(o, e);
 }
 
 /* --- its end ---------------------------------------------------------------------------------- */
@@ -297,10 +305,18 @@ static enum error_kind any_waits(struct outbox *o, const struct outbox_batch *b,
     return kind;
 }
 
+enum error_kind outbox_batch_end(struct outbox *o, struct outbox_batch *b, struct error *e)
+{
+    bool waits;
+    enum error_kind kind = any_waits(o, b, &waits, e);
+    if (!kind && !waits)
+        end_record(o, b);
+    return kind;
+}
+
 /* Does what its writer had left to do. b->first is 0 afterwards when nothing is left of it. */
 static enum error_kind go_on(struct outbox *o, struct outbox_batch *b, struct error *e)
 {
-    bool waits = true;
     enum error_kind kind = ERROR_NONE;
     if (b->stored)
         return remove_all(o, b, e);
@@ -308,11 +324,7 @@ static enum error_kind go_on(struct outbox *o, struct outbox_batch *b, struct er
         return ERROR_NONE;
     if (b->done > 0)
         kind = remove_lines(o, b, b->done - 1, b->done, e);
-    if (!kind)
-        kind = any_waits(o, b, &waits, e);
-    if (!kind && !waits)
-        end_record(o, b);
-    return kind;
+    return kind ? kind : outbox_batch_end(o, b, e);
 }
 
 static enum error_kind look_at(void *context, const char *name, struct error *e)
@@ -339,5 +351,6 @@ enum error_kind outbox_batch_load(struct outbox *o, struct span server, struct o
 {
     struct search search = {o, server, b};
     outbox_batch_clear(b);
-    return outbox_dir_each(o, "", look_at, &search, e);
+    enum error_kind kind = o->unsynced ? sync_removal(o, e) : ERROR_NONE;
+    return kind ? kind : outbox_dir_each(o, "", look_at, &search, e);
 }

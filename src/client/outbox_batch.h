@@ -37,7 +37,8 @@
  * of them is sent; they go to failed/. No batch is so large, and nothing is lost or doubled by it.
  *
  * chancat before batches takes a directory with a record for no outbox and does not use it; so it
- * cannot send its lines a second time. What that has left behind has no records, and is fine.
+ * cannot send its lines a second time; one that opened it earlier and is still running could, so
+ * the older program must end first. What it has left behind has no records, and is fine.
  *
  * The lock of the outbox is held for all of this.
  */
@@ -113,5 +114,8 @@ enum error_kind outbox_batch_stored(struct outbox *o, struct outbox_batch *b, st
  * removed. After the last one the record goes, too. ERROR_LOCAL as above. */
 enum error_kind outbox_batch_next(struct outbox *o, struct outbox_batch *b, size_t i, int64_t id,
                                   struct error *e);
+
+/* It is apart: when none of its lines waits any more, the record goes. ERROR_LOCAL as above. */
+enum error_kind outbox_batch_end(struct outbox *o, struct outbox_batch *b, struct error *e);
 
 #endif

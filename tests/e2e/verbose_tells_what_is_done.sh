@@ -45,7 +45,7 @@ assert_not_has err '^chancat: connected'
 
 test_case "pauses between looks at a plain server, and its recovery"
 start_fault 'GET /get 1 status 503'
-run "$CHANCAT" -rfv -n 0 -i 0.1 --idle 0.5 ops
+run "$CHANCAT" -rfv -n 0 -i 0.1 --idle 2 ops
 assert_status 6
 assert_has err '^chancat: waiting 0\.1 s before the next look$'
 assert_has err '^chancat: next try in [0-9.]* s$'

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "client/deliver.h"
+#include "client/key.h"
 #include "client/settle.h"
 #include "unit/fake_channel.h"
 
@@ -53,7 +54,7 @@ static void a_key_that_an_earlier_try_did_not_have_settles_nothing(void **state)
 static void a_key_that_the_server_may_have_forgotten_is_not_trusted(void **state)
 {
     (void)state;
-    struct parcel old = tried((int64_t)DELIVER_KEY_DAYS * 86400 + 60), future = tried(-86400 - 60);
+    struct parcel old = tried((int64_t)KEY_DAYS * 86400 + 60), future = tried(-86400 - 60);
     fake.keys = true;
     fake.found[0] = fake.found[1] = true;
     assert_int_equal(run(&old), ERROR_NONE);
