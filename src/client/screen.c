@@ -195,6 +195,7 @@ static void keep_prepared(void)
 
 static void give_back(void)
 {
+    rl_eof_found = 0; /* or it would end the line that has been taken away */
     if (screen.raw)
         rl_deprep_terminal();
     screen.raw = false;

@@ -197,6 +197,20 @@ assert_eq "$(stored ops | tail -n 3)" $'anna: one\nanna: /quit\nanna: three'
 press e C-d
 wait_until ends_with e 'status 0'
 
+test_case "a search of the history goes on while messages come"
+open_terminal s 80 24 "$CHANCAT" -S anna -n 0 ops
+wait_until ends_with s 'ops>'
+press s C-r
+type_text s 'this'
+wait_until ends_with s "(reverse-i-search)\`this': remember this"
+post ops bob 'in the middle of a search'
+wait_until shows s '^hh:mm bob: in the middle of a search$'
+wait_until ends_with s "(reverse-i-search)\`this': remember this"
+press s Enter
+wait_until shows s '^hh:mm anna: remember this$'
+press s C-d
+wait_until ends_with s 'status 0'
+
 test_case "a terminal that goes away ends the run, and what was half typed is not sent"
 open_terminal g 80 24 bash -c 'echo $$ >"$0"; exec "$@"' "$PWD/pid" "$CHANCAT" -S anna ops
 wait_until ends_with g 'ops>'
@@ -204,7 +218,7 @@ type_text g 'not sent'
 wait_until ends_with g 'ops> not sent'
 close_terminal g
 wait_until gone "$(cat pid)"
-assert_eq "$(stored ops | tail -n 1)" 'anna: three'
+assert_eq "$(stored ops | tail -n 1)" 'anna: remember this'
 
 test_case "a cursor file goes on being about the channel it was made for"
 open_terminal h 80 24 "$CHANCAT" -S anna --cursor-file "$PWD/cursor" ops

@@ -95,6 +95,10 @@ if "$CHANCAT" --version | grep -q Readline; then
     test_case "notices are dim, unless NO_COLOR is set"
     styled c NO_COLOR=
     assert_has c.bytes $'\033\\[2mHello, anna!\033\\[22m'
+    # A row that is wider than was thought loses its end, rather than going on below.
+    assert_has c.bytes $'\033\\[?7l.*Hello, anna!'
+    assert_eq "$(grep -o $'\033\\[?7l' c.bytes | wc -l)" \
+        "$(grep -o $'\033\\[?7h' c.bytes | wc -l)" 'how often that is begun and ended'
     styled d NO_COLOR=1
     assert_has d.bytes 'Hello, anna!'
     assert_not_has d.bytes $'\033\\[2m'

@@ -4,6 +4,7 @@
 # The picture of a conversation in README.md is what contrib/session shows now.
 . "$(dirname "$0")/lib.sh"
 need tmux
+"$CHANCAT" --version | grep -q Readline || skip 'this chancat has no readline'
 export CHANCAT CHANCATD
 
 # Times and dates differ from run to run.
