@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/latest.h"
 
+#include "common/clock.h"
+
 void latest_init(struct latest *l)
 {
     *l = (struct latest){0};
@@ -16,7 +18,8 @@ void latest_destroy(struct latest *l)
 
 static bool is_same(const struct latest *l, const struct latest_question *q)
 {
-    return l->kept.len > 0 && l->after == q->after && l->upto == q->upto && l->limit == q->limit &&
+    return l->kept.len > 0 && clock_now_ms() - l->at_ms < LATEST_FRESH_MS && l->after == q->after &&
+           l->upto == q->upto && l->limit == q->limit &&
            span_equal((struct span){l->kept.data, l->channel_len}, q->channel);
 }
 
@@ -36,6 +39,7 @@ void latest_keep(struct latest *l, const struct latest_question *q, struct span 
     l->after = q->after;
     l->upto = q->upto;
     l->limit = q->limit;
+    l->at_ms = clock_now_ms();
     l->channel_len = q->channel.len;
     if (buf_add(&l->kept, q->channel.data, q->channel.len) ||
         buf_add(&l->kept, reply.data, reply.len))

@@ -4,7 +4,8 @@
  *
  * When a message comes, all who waited for it ask for the same rows of the same channel: the first
  * of them reads and renders, the others get a copy. What was read stays right: the rows of a
- * channel in a range of ids do not change once the highest of them is visible.
+ * channel in a range of ids do not change once the highest of them is visible, unless somebody else
+ * changes the database; so it is kept for LATEST_FRESH_MS only.
  *
  * One reading of at most LATEST_BYTES is kept. Any thread; the lock is a leaf.
  */
@@ -18,7 +19,8 @@
 #include "common/buf.h"
 #include "common/text.h"
 
-#define LATEST_BYTES 16384u /* of the channel's name and the reply together */
+#define LATEST_BYTES    16384u /* of the channel's name and the reply together */
+#define LATEST_FRESH_MS 1000
 
 /* What was asked for: at most `limit` messages of a channel with after < id <= upto. */
 struct latest_question {
@@ -29,6 +31,7 @@ struct latest_question {
 struct latest {
     pthread_mutex_t lock;
     int64_t after, upto, limit;
+    int64_t at_ms; /* when it was read, clock_now_ms() */
     size_t channel_len;
     struct buf kept; /* the channel's name and then the reply; empty: nothing is kept */
 };

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/hash.h"
 
 void newest_init(struct newest *n)
@@ -36,6 +37,7 @@ static void put(struct newest_slot *slot, struct span channel, int64_t id, uint6
     memcpy(slot->name, channel.data, channel.len);
     slot->len = (unsigned char)channel.len;
     slot->id = id;
+    slot->at_ms = clock_now_ms();
     slot->commit = commit;
 }
 
@@ -45,7 +47,8 @@ bool newest_find(struct newest *n, struct span channel, int64_t *ret)
     if (!slot)
         return false;
     pthread_mutex_lock(&n->lock);
-    bool found = holds(slot, channel) && !(n->writing && slot->commit == n->seen);
+    bool found = holds(slot, channel) && !(n->writing && slot->commit == n->seen) &&
+                 clock_now_ms() - slot->at_ms < NEWEST_FRESH_MS;
     if (found)
         *ret = slot->id;
     pthread_mutex_unlock(&n->lock);

@@ -12,6 +12,9 @@
  *     writer: newest_forget() for each channel, commit, newest_put() for each, newest_settle()
  *     reader: seen = newest_seen(), ask the database, newest_learn(.., seen)
  *
+ * A memory older than NEWEST_FRESH_MS is none: somebody else may have changed the database (an
+ * administrator with sqlite3), and that should be seen soon.
+ *
  * It holds one channel for each of NEWEST_SLOTS values of a hash: a newcomer takes the place of
  * whoever was there, and names above NEWEST_NAME_MAX bytes are not kept. Any thread; the lock is a
  * leaf.
@@ -26,7 +29,8 @@
 #include "common/text.h"
 
 #define NEWEST_SLOTS    4096u
-#define NEWEST_NAME_MAX 47u
+#define NEWEST_NAME_MAX 39u
+#define NEWEST_FRESH_MS 1000
 
 struct newest {
     pthread_mutex_t lock;
@@ -34,6 +38,7 @@ struct newest {
     uint64_t seen; /* commits, counted from 1 */
     struct newest_slot {
         int64_t id;
+        int64_t at_ms;     /* when that was so, clock_now_ms() */
         uint64_t commit;   /* in which it was put, 0: it was learnt */
         unsigned char len; /* 0: nobody */
         char name[NEWEST_NAME_MAX];
