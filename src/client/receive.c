@@ -164,7 +164,7 @@ static bool on_message(void *context, const struct message *m)
     struct receiver *r = context;
     begin(r);
     r->placed = r->unsaved = true;
-    if (r->over || enough(r))
+    if (r->over || enough(r) || stop_signal()) /* one look at the network can bring megabytes */
         return false;
     if (r->s->options->no_echo) {
         enum echo_answer whose = echo_ask(&r->s->echo, m);

@@ -83,7 +83,7 @@ run "$CHANCAT" -r -C cursor d
 assert_empty out
 
 test_case "a slow reader and a signal: the file knows the last whole line"
-# Much more than what one look at the network can bring: that much is still printed.
+# All of it may have been received when the signal comes, but no more than a pipe full is printed.
 seq 40000 | sed 's/$/ some more text to fill the pipe with, so that it is full soon enough/' >in
 "$CHANCAT" -s e <in
 mkfifo pipe
