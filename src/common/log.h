@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #define LOG_LINE_MAX 2048
+#define LOG_WAIT_MS  1000
 
 enum log_level {
     LOG_QUIET = 0, /* errors only */
@@ -38,6 +39,11 @@ void log_set_guard(void (*lock)(void *context), void (*unlock)(void *context), v
  * of a terminal that stderr is, too. Any thread calls it. Before threads start; NULL takes it away.
  */
 void log_set_writer(void (*writer)(void *context, const char *line, size_t len), void *context);
+
+/* For a server, which must go on when nobody reads what it says: from now on a line that stderr
+ * does not take within LOG_WAIT_MS (log_info: at once) is lost, and how many were is said with the
+ * next one. Lines are cut to what a pipe takes whole. Before threads start. */
+void log_never_block(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

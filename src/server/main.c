@@ -183,6 +183,7 @@ int main(int argc, char **argv)
     struct error e;
     file_fill_standard_fds();
     log_init("chancatd", LOG_NORMAL);
+    log_never_block();
     enum error_kind kind = server_options_read(&options, argc, argv, &e);
     if (!kind)
         kind = stop_init(&e);

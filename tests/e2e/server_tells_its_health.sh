@@ -120,4 +120,27 @@ assert_eq "$(metric 'chancatd_http_requests_total{route="/metrics",status="401"}
     -H 'Authorization: Bearer sesame')" 1
 stop_server
 assert_not_has "$SERVER_LOG" GET
+test_case "a log that nobody reads stops nothing, and what was lost of it is told"
+mkfifo log
+# shellcheck disable=SC2016
+spawn bash -c 'exec "$@" 2>log' - "$CHANCATD" -v -l 127.0.0.1:0 -d :memory:
+exec 4<log
+read -r line <&4
+url=${line##* }
+long=$(printf '%0900d' 0)
+for ((i = 0; i < 120; i++)); do
+    curl -sS -m 5 -o /dev/null "$url/get?channel=t&last=$long" || break
+done
+assert_eq "$i" 120 "requests that were answered"
+timeout 10 cat <&4 >rest &
+reader=$!
+wait_until has rest 'last=0'
+curl -sS -m 5 -o /dev/null "$url/get?channel=t"
+wait_until has rest 'lines were lost'
+kill -TERM "$SPAWNED"
+wait_for "$SPAWNED"
+assert_status 0
+wait "$reader"
+exec 4<&-
+
 done_testing
