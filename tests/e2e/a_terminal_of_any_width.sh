@@ -81,13 +81,14 @@ wait_until ends_with sized 'ops>'
 typed=$(printf 'w%02d ' {1..40})
 type_text sized "${typed}end"
 press sized Left Left Left
+# shellcheck disable=SC2317 # called by wait_until
+line_fills() { # ROWS
+    [ "$(screen sized | tail -n "$1" | tr -d ' \n')" = "ops>${typed// /}end" ]
+}
 check_line() { # COLUMNS ROWS
-    local columns=$1 got
-    wait_until cursor_is sized "$(((5 + ${#typed}) % columns)),23"
-    got=$(screen sized)
-    assert_eq "$(printf '%s' "$got" | tail -n "$2" | tr -d ' \n')" "ops>${typed// /}end" \
-        "the line at $columns columns"
-    assert_eq "$(printf '%s' "$got" | grep -c 'ops>')" 1 "prompts at $columns columns"
+    wait_until line_fills "$2"
+    wait_until cursor_is sized "$(((5 + ${#typed}) % $1)),23"
+    assert_eq "$(screen sized | grep -c 'ops>')" 1 "prompts at $1 columns"
 }
 check_line 80 3
 resize_terminal sized 40 24
