@@ -64,12 +64,14 @@ static int add_path(struct buf *b, struct span path)
 
 int access_add_target(struct buf *b, const char *target)
 {
-    size_t path = strcspn(target, "?");
+    size_t path = strcspn(target, "?#");
     int bad = add_path(b, (struct span){target, path});
     const char *query = target + path;
     while (!bad && *query) {
-        bad = buf_add_char(b, *query++); /* ? or & */
-        size_t len = strcspn(query, "&");
+        if (*query == '#') /* nothing that a client should send */
+            return buf_add_str(b, "#*");
+        bad = buf_add_char(b, *query++); /* what divides: ? & or ; */
+        size_t len = strcspn(query, "&;#");
         bad = bad || add_pair(b, (struct span){query, len});
         query += len;
     }

@@ -118,6 +118,8 @@ static enum error_kind open_database(struct store *s, const char *where, struct 
     mode_t before = umask(077); /* the files are the owner's alone */
     enum error_kind kind =
         open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
+    if (!kind && sqlite3_db_readonly(s->write_db, "main") == 1) /* it was opened all the same */
+        kind = error_set(e, ERROR_LOCAL, "database %.200s: it may not be written", where);
     if (!kind)
         kind = store_schema_create(s->write_db, e);
     if (!kind && !s->shared)

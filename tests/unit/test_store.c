@@ -283,6 +283,15 @@ static void what_is_no_database_is_told(void **state)
     assert_true(e.text[0] != '\0');
     assert_null(store);
     assert_int_equal(store_open(f->folder, store_on_message, f, &store, &e), ERROR_LOCAL);
+    /* one that can be read, but not written: it would start and then refuse each message */
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(store_open(f->path, store_on_message, f, &store, &e), ERROR_NONE);
+    store_close(store);
+    store = NULL;
+    char where[sizeof(f->path) + 20];
+    snprintf(where, sizeof(where), "file:%s?mode=ro", f->path);
+    assert_int_equal(store_open(where, store_on_message, f, &store, &e), ERROR_LOCAL);
+    assert_non_null(strstr(e.text, "may not be written"));
     assert_null(store);
 }
 
