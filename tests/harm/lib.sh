@@ -410,13 +410,15 @@ start_sweeps() {
 }
 
 # The same of batches that an earlier run has left behind. Lines that are looked for take their time.
+BATCH_JOBS=(repeat apart apart-new)
+[ -z "$SANITIZE" ] || BATCH_JOBS=(repeat) # a sanitizer lets nobody preload odd.c, the other clock
 start_batch_sweeps() {
     local job lines=$HARM_LINES stride=$HARM_STRIDE
     HARM_LINES=$((lines + 1))
     start_server
-    for job in repeat apart apart-new; do
-        [ $job != apart-new ] || HARM_STRIDE=$((stride * 3))
-        spawn sweep $job $job "$@"
+    for job in "${BATCH_JOBS[@]}"; do
+        [ "$job" != apart-new ] || HARM_STRIDE=$((stride * 3))
+        spawn sweep "$job" "$job" "$@"
         SWEEP[$job]=$SPAWNED
     done
     HARM_LINES=$lines
