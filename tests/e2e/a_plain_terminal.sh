@@ -34,15 +34,22 @@ press a Enter
 wait_until shows a '^Nothing sent!$'
 post ops bob 'good morning, too'
 wait_until shows a '^hh:mm bob: good morning, too$'
+# Nothing orders what is typed and what is printed here, so each is waited for.
+stored() { # CHANNEL COUNT
+    [ "$("$CHANCAT" -r "$1" | wc -l)" -eq "$2" ]
+}
 type_text a '/channel dev'
 press a Enter
+wait_until shows a '^-- dev --$'
 type_text a '//slash'
 press a Enter
+wait_until stored dev 1
 type_text a '/name Anna'
 press a Enter
 wait_until shows a '^You are Anna.$'
 type_text a 'in dev'
 press a Enter
+wait_until stored dev 2
 type_text a '/nonsense'
 press a Enter
 wait_until shows a '^not sent: there is no such command'
