@@ -37,7 +37,7 @@ assert_same listed rows
 jq -r 'select(.row) | "\(.row) \(.verdict)"' out >verdicts
 assert_not_has verdicts ' failed'
 assert_has verdicts '^send.wrk skipped: not installed: wrk$'
-assert_has verdicts '^batch.mosquitto skipped: not installed: mosquitto_pub mosquitto_sub$'
+assert_has verdicts '^batch.mosquitto skipped: not installed: .*mosquitto_pub mosquitto_sub$'
 assert_has verdicts '^announce.plain skipped: not installed: hyperfine$'
 assert_has verdicts '^read.cpu m'
 assert_has verdicts '^send.loop m'
