@@ -108,8 +108,17 @@ static void failed(void *context, const struct speech *line, const struct error 
 {
     struct chat *c = context;
     struct tally *tally = &c->speaker.tally;
-    if (terminal_give_back(&c->terminal, line->typed, e->text, e->kind == ERROR_UNKNOWN) &&
-        !stop_signal())
+    struct error why = *e;
+    enum terminal_back back = e->kind == ERROR_UNKNOWN ? TERMINAL_KEEP : TERMINAL_EDIT;
+    pthread_mutex_lock(&c->lock);
+    bool elsewhere = !span_equal(line->channel, span_of_buf(&c->channel));
+    pthread_mutex_unlock(&c->lock);
+    if (elsewhere) {
+        back = back == TERMINAL_EDIT ? TERMINAL_ELSEWHERE : back;
+        error_set(&why, e->kind, "to %.*s: %.800s", (int)line->channel.len, line->channel.data,
+                  e->text);
+    }
+    if (terminal_give_back(&c->terminal, line->typed, why.text, back) && !stop_signal())
         return; /* whoever typed it knows, and can do something about it */
     tally->lines_unknown += e->kind == ERROR_UNKNOWN;
     tally->lines_refused += e->kind == ERROR_REFUSED;
@@ -166,7 +175,7 @@ static void send_text(struct chat *c, struct span typed, struct span text)
     if (!kind)
         kind = queue_line(c, typed, &e);
     if (kind)
-        terminal_give_back(&c->terminal, typed, e.text, false);
+        terminal_give_back(&c->terminal, typed, e.text, TERMINAL_EDIT);
 }
 
 static bool is_name(struct chat *c, struct span name)
@@ -233,7 +242,7 @@ static void obey(struct chat *c, struct span typed, bool whole)
     case COMMAND_UNKNOWN:
         terminal_give_back(&c->terminal, typed,
                            "there is no such command; // sends a line that begins with a slash",
-                           false);
+                           TERMINAL_EDIT);
         break;
     }
 }
@@ -459,6 +468,8 @@ static void finish(struct chat *c, struct tally *tally)
 {
     if (c->typing_runs) {
         input_stop(c->s->input);
+        if (stop_signal())
+            terminal_unblock(&c->terminal);
         pthread_join(c->typing, NULL);
         speaker_allow(&c->speaker, UINT32_MAX);
         speaker_join(&c->speaker, tally);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -292,14 +293,15 @@ static void put_into_history(struct span line)
     free(copy);
 }
 
-bool terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out)
+bool terminal_give_back(struct terminal *t, struct span line, const char *why,
+                        enum terminal_back to)
 {
     struct buf text;
     buf_init(&text, SIZE_MAX / 8);
     output_lock(t->out);
-    bool screen = t->screen, back = screen && !keep_out && screen_put(line);
-    int failed = buf_addf(&text, "%s: %s", keep_out ? "perhaps sent" : "not sent", why);
-    if (!back && screen) {
+    bool screen = t->screen, back = screen && to == TERMINAL_EDIT && screen_put(line);
+    int failed = buf_addf(&text, "%s: %s", to == TERMINAL_KEEP ? "perhaps sent" : "not sent", why);
+    if (!back && screen && to != TERMINAL_ELSEWHERE) {
         put_into_history(line);
         failed = failed || buf_add_str(&text, " (the up arrow brings it back)");
     }
@@ -355,4 +357,12 @@ void terminal_saw_channel(struct terminal *t, struct span channel)
     output_lock(t->out);
     seen_add(&t->channels, channel);
     output_unlock(t->out);
+}
+
+void terminal_unblock(const struct terminal *t)
+{
+    if (!t->screen)
+        return;
+    tcflow(STDOUT_FILENO, TCOOFF); /* Linux lets nothing go on that was not held up in this way */
+    tcflow(STDOUT_FILENO, TCOON);
 }

@@ -77,10 +77,21 @@ unsigned terminal_columns(const struct terminal *t);
 /* A notice, one line, above the line that is typed. */
 void terminal_say(struct terminal *t, struct span notice);
 
-/* Puts a line back to be typed again and tells why. When something is being typed it goes to the
- * history instead, as it does with `keep_out`; without a screen it is only shown. True: it can be
- * had back. */
-bool terminal_give_back(struct terminal *t, struct span line, const char *why, bool keep_out);
+/* Where a line goes that was not sent. */
+enum terminal_back {
+    TERMINAL_EDIT,     /* to the line that is typed, or when there is one, to the history */
+    TERMINAL_KEEP,     /* to the history: it was perhaps sent */
+    TERMINAL_ELSEWHERE /* it is another channel's, in whose history it is: only shown, since the
+                          Return key would send it to this one */
+};
+
+/* Gives a line back and tells why; without a screen it is only shown. True: it can be had back. */
+bool terminal_give_back(struct terminal *t, struct span line, const char *why,
+                        enum terminal_back back);
+
+/* Output that the control-S key holds up goes on: at the end, when who writes must get on. No
+ * lock. */
+void terminal_unblock(const struct terminal *t);
 
 /* From now on lines belong to the history of this channel. The typing thread, as below. */
 void terminal_use_history(struct terminal *t, struct span channel);

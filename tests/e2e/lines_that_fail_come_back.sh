@@ -26,6 +26,32 @@ press a C-d
 wait_until ends_with a 'status 0'
 stop_fault
 
+test_case "what was meant for one channel does not come back on the prompt of another"
+start_fault 'POST /send 1 status 429 retry-after 1' 'POST /send 2 status 400'
+open_terminal away 160 24 "$CHANCAT" -S anna -i 0.05 ops
+wait_until ends_with away 'ops>'
+type_text away 'only for ops'
+press away Enter
+type_text away '/channel dev'
+press away Enter
+wait_until shows away '^-- dev --'
+wait_until shows away '^not sent: to ops: .*: only for ops$'
+wait_until ends_with away 'dev>'
+press away C-d
+wait_until ends_with away 'status 0'
+stop_fault
+
+test_case "a terminal that control-S has stopped does not keep the run from its end"
+start_fault
+# shellcheck disable=SC2016
+open_terminal held 80 24 bash -c 'echo $$ >"$0"; exec "$@"' "$PWD/pid" "$CHANCAT" -S anna -i 0.05 ops
+wait_until ends_with held 'ops>'
+press held C-s
+post ops bob 'into the void'
+kill -TERM "$(cat pid)"
+wait_until ends_with held 'status 143'
+stop_fault
+
 test_case "it goes to the history when something else is being typed"
 start_fault "POST /send 1 stall-before 1" 'POST /send 2 status 400'
 open_terminal b 160 24 "$CHANCAT" -S anna -i 0.05 ops
