@@ -15,6 +15,7 @@
 
 #include "common/flat.h"
 #include "server/batch.h"
+#include "unit/dice.h"
 
 #define ROUNDS 200000
 
@@ -25,16 +26,6 @@ size_t __wrap_flat_read(struct flat *f, struct span text);
 size_t __wrap_flat_read(struct flat *f, struct span text)
 {
     return trees_only ? 0 : __real_flat_read(f, text);
-}
-
-static uint64_t dice = 88172645463325252u;
-
-static size_t roll(size_t sides)
-{
-    dice ^= dice << 13;
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (size_t)(dice % sides);
 }
 
 /* Pieces of strings: the first of them good, then white space, then what must be refused. */

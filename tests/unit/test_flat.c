@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/flat.h"
+#include "unit/dice.h"
 
 static void reads_ordinary_objects(void **state)
 {
@@ -114,16 +115,6 @@ static void finds_fields_and_undoes_escapes(void **state)
 }
 
 /* --- the same as Jansson ---------------------------------------------------------------------- */
-
-static uint64_t dice = 88172645463325252u;
-
-static size_t roll(size_t sides)
-{
-    dice ^= dice << 13;
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (size_t)(dice % sides);
-}
 
 /* Pieces that objects are made of; most of them are good where a string may stand. */
 static const char *const pieces[] = {

@@ -12,6 +12,7 @@
 
 #include "common/message.h"
 #include "unit/both_ways.h"
+#include "unit/dice.h"
 
 static void becomes_one_json_line(void **state)
 {
@@ -156,16 +157,6 @@ static void guesses_ids_only_from_the_usual_start(void **state)
 }
 
 /* --- the same both ways ----------------------------------------------------------------------- */
-
-static uint64_t dice = 2463534242u;
-
-static size_t roll(size_t sides)
-{
-    dice ^= dice << 13;
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (size_t)(dice % sides);
-}
 
 static const char *pick(const char *const *from, size_t count)
 {
