@@ -252,4 +252,5 @@ wait_until shows i '^hh:mm anna: still here$'
 press i C-d
 wait_until ends_with i 'status 0'
 
+close_terminals
 done_testing

@@ -75,4 +75,5 @@ assert ends_with anna 'ops> half typed'
 press anna C-u C-d
 wait_until ends_with anna 'status 0'
 
+close_terminals
 done_testing

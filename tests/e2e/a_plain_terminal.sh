@@ -141,4 +141,5 @@ if "$CHANCAT" --version | grep -q Readline; then
     wait_until ends_with f '$'
 fi
 
+close_terminals
 done_testing

@@ -107,4 +107,5 @@ wait_until shows sized 'w40 the end$'
 wait_until ends_with sized 'ops>'
 assert_eq "$("$CHANCAT" -r -n 1 ops | jq -r .content)" "${typed}the end"
 
+close_terminals
 done_testing

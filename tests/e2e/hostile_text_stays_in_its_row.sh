@@ -79,4 +79,5 @@ wait_until shows b '^not sent: .*no \\u001b\[2J\\rx'
 wait_until ends_with b 'ops> will you?'
 assert_not_has <(screen -a b) '^hh:mm'
 
+close_terminals
 done_testing

@@ -140,4 +140,5 @@ wait_until ends_with e 'status 0'
 assert_eq "$(find outbox/new -type f | wc -l)" 0 'what waits'
 assert_eq "$("$CHANCAT" -r ops | jq -r .content | grep -c outbox)" 2
 
+close_terminals
 done_testing

@@ -44,6 +44,23 @@ close_terminal() {
     _tmux kill-session -t "$1"
 }
 
+# The last thing in a script: all of them, and their programs may take a moment to end.
+close_terminals() {
+    local ttys
+    ttys=$(_tmux list-panes -a -F '#{pane_tty}' | sed 's|^/dev/||' | paste -s -d ,)
+    _programs=$([ -z "$ttys" ] || ps -o pid= -t "$ttys")
+    _tmux kill-server
+    wait_until programs_ended
+}
+
+# shellcheck disable=SC2317 # called by wait_until
+programs_ended() {
+    local pid
+    for pid in $_programs; do
+        ! kill -0 "$pid" 2>/dev/null || return 1
+    done
+}
+
 # tmux lets programs know a little later, and until then nobody can print in the right place.
 resize_terminal() {
     _tmux resize-window -t "$1" -x "$2" -y "$3"
