@@ -37,24 +37,12 @@ void look_release(struct look *l)
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-/* Days since 1970 of a date of the Gregorian calendar. */
-static int64_t days_since_1970(int year, int month, int day)
-{
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = y / 400, of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 static bool local_time(struct span time, struct tm *ret)
 {
-    char utc[UTC_LEN + 1];
-    int year, month, day, hour, minute, second;
-    if (utc_from_rfc3339(time, utc) ||
-        sscanf(utc, "%4d-%2d-%2dT%2d:%2d:%2dZ", &year, &month, &day, &hour, &minute, &second) != 6)
+    int64_t seconds;
+    if (utc_seconds(time, &seconds))
         return false;
-    time_t t =
-        (time_t)(days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second);
+    time_t t = (time_t)seconds;
     return localtime_r(&t, ret) != NULL;
 }
 

@@ -82,10 +82,15 @@ static int64_t days_from_date(int64_t year, int month, int day)
     return days + before[month - 1] + (month > 2 && leap) + day - 1;
 }
 
+static int64_t seconds_of(const struct date_time *t)
+{
+    return days_from_date(t->year, t->month, t->day) * 86400 + t->hour * 3600 + t->minute * 60 +
+           t->second;
+}
+
 static bool shift(struct date_time *t, int64_t offset_s)
 {
-    time_t utc = (time_t)(days_from_date(t->year, t->month, t->day) * 86400 + t->hour * 3600 +
-                          t->minute * 60 + t->second - offset_s);
+    time_t utc = (time_t)(seconds_of(t) - offset_s);
     struct tm parts;
     if (!gmtime_r(&utc, &parts) || parts.tm_year < 1 - 1900 || parts.tm_year > 9999 - 1900)
         return false;
@@ -94,20 +99,35 @@ static bool shift(struct date_time *t, int64_t offset_s)
     return true;
 }
 
-int utc_from_rfc3339(struct span time, char ret[UTC_LEN + 1])
+/* As UTC. */
+static bool read_time(struct span time, struct date_time *t)
 {
-    struct date_time t;
     int64_t offset_s;
     size_t at = SECONDS_LEN;
-    if (time.len <= SECONDS_LEN || !read_date_time(time.data, &t))
-        return -1;
+    if (time.len <= SECONDS_LEN || !read_date_time(time.data, t))
+        return false;
     if (time.data[at] == '.')
         at++;
     while (at > SECONDS_LEN && at < time.len && is_digit(time.data[at]))
         at++;
     if (!read_offset((struct span){time.data + at, time.len - at}, &offset_s))
+        return false;
+    return (offset_s == 0 && is_simple(t)) || shift(t, offset_s);
+}
+
+int utc_seconds(struct span time, int64_t *ret)
+{
+    struct date_time t;
+    if (!read_time(time, &t))
         return -1;
-    if ((offset_s != 0 || !is_simple(&t)) && !shift(&t, offset_s))
+    *ret = seconds_of(&t);
+    return 0;
+}
+
+int utc_from_rfc3339(struct span time, char ret[UTC_LEN + 1])
+{
+    struct date_time t;
+    if (!read_time(time, &t))
         return -1;
     memcpy(ret, "YYYY-MM-DDTHH:MM:SSZ", UTC_LEN + 1);
     put_digits(ret, 4, t.year);

@@ -6,6 +6,7 @@
 #define CHANCAT_UTC_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/text.h"
 
@@ -17,5 +18,8 @@ bool utc_is_canonical(struct span time);
 /* Rewrites a time of the years 1 to 9999 (as UTC), with any digits of a second, which are dropped,
  * and any offset. 0, or -1: it is no such time. */
 int utc_from_rfc3339(struct span time, char ret[UTC_LEN + 1]);
+
+/* The same time as seconds since 1970. 0, or -1. */
+int utc_seconds(struct span time, int64_t *ret);
 
 #endif

@@ -49,6 +49,17 @@ static void times_become_utc_with_whole_seconds(void **state)
     }
 }
 
+static void a_time_is_a_moment(void **state)
+{
+    (void)state;
+    int64_t s;
+    assert_int_equal(utc_seconds(span_of("1970-01-01T00:00:00Z"), &s), 0);
+    assert_int_equal(s, 0);
+    assert_int_equal(utc_seconds(span_of("2024-03-01T00:30:00.25+02:00"), &s), 0);
+    assert_int_equal(s, 1709245800);
+    assert_int_equal(utc_seconds(span_of("TIME"), &s), -1);
+}
+
 /* What is called canonical is what comes out, so that it needs not be made. */
 static void the_canonical_form_is_left_alone(void **state)
 {
@@ -78,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_become_utc_with_whole_seconds),
+        cmocka_unit_test(a_time_is_a_moment),
         cmocka_unit_test(the_canonical_form_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
