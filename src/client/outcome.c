@@ -52,14 +52,6 @@ static enum error_kind outcome_of_status(const struct http_reply *reply, struct 
     return ERROR_NONE;
 }
 
-/* Some servers end their replies with a newline. */
-static struct span without_space(struct span body)
-{
-    while (body.len && memchr(" \t\r\n", body.data[body.len - 1], 4))
-        body.len--;
-    return body;
-}
-
 enum error_kind outcome_of_post(const struct http_reply *reply, struct span body,
                                 struct span sender, struct span content, struct stored *ret,
                                 struct error *e)
@@ -68,7 +60,7 @@ enum error_kind outcome_of_post(const struct http_reply *reply, struct span body
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
-    body = without_space(body);
+    body = text_without_json_space(body); /* some servers end it with a newline */
     if (message_parse(&stored, body, NULL, NULL))
         kind = error_set(e, ERROR_UNKNOWN, "the server answers 200, but not with a message");
     else if (!message_is_ours(&stored, sender, content))
@@ -143,7 +135,7 @@ enum error_kind outcome_of_batch(const struct http_reply *reply, struct span bod
     enum error_kind kind = outcome_of_status(reply, body, e);
     if (kind)
         return kind;
-    body = without_space(body);
+    body = text_without_json_space(body);
     if ((summary && is_summary(body, batch, ret)) || are_ours(body, batch, ret))
         return ERROR_NONE;
     if (json_text_parse(body, JSON_ALLOW_NUL, &other, NULL, NULL))

@@ -11,11 +11,6 @@ struct feed {
     void *context;
 };
 
-static bool is_json_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 void scan_init(struct scan *s)
 {
     *s = (struct scan){.state = SCAN_START};
@@ -36,9 +31,9 @@ void scan_reset(struct scan *s)
 
 static struct span strip(struct span e)
 {
-    while (e.len && is_json_space(e.data[0]))
+    while (e.len && text_is_json_space(e.data[0]))
         e.data++, e.len--;
-    while (e.len && is_json_space(e.data[e.len - 1]))
+    while (e.len && text_is_json_space(e.data[e.len - 1]))
         e.len--;
     return e;
 }
@@ -110,7 +105,7 @@ static const char *scan_opening(struct scan *s, const char *p, const char *end)
 {
     static const char null_text[] = "null";
     while (p < end && (s->state == SCAN_START || s->state == SCAN_NULL)) {
-        if (s->state == SCAN_START && is_json_space(*p)) {
+        if (s->state == SCAN_START && text_is_json_space(*p)) {
             p++;
         } else if (s->state == SCAN_START && *p == '[') {
             s->state = SCAN_ELEMENT;
@@ -127,7 +122,7 @@ static const char *scan_opening(struct scan *s, const char *p, const char *end)
 
 static const char *scan_closing(struct scan *s, const char *p, const char *end)
 {
-    while (p < end && is_json_space(*p))
+    while (p < end && text_is_json_space(*p))
         p++;
     if (p < end)
         s->state = SCAN_BROKEN;
@@ -152,7 +147,7 @@ static const char *scan_ordinary(struct scan *s, const char *p, const char *end,
                                  const struct feed *feed)
 {
     while (p < end && s->state == SCAN_ELEMENT && is_between_elements(s)) {
-        while (p < end && is_json_space(*p))
+        while (p < end && text_is_json_space(*p))
             p++;
         size_t n = flat_read(&s->flat, (struct span){p, (size_t)(end - p)});
         if (n == 0 || p + n == end || (p[n] != ',' && p[n] != ']'))

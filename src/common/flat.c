@@ -5,14 +5,9 @@
 
 #define DIGITS_MAX 18u /* so many always fit into int64_t */
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static const char *skip_space(const char *p, const char *end, bool *plain)
 {
-    while (p < end && is_space(*p)) {
+    while (p < end && text_is_json_space(*p)) {
         *plain = false;
         p++;
     }

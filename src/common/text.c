@@ -17,6 +17,13 @@ bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+struct span text_without_json_space(struct span text)
+{
+    while (text.len && text_is_json_space(text.data[text.len - 1]))
+        text.len--;
+    return text;
+}
+
 size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint)
 {
     const unsigned char *s = (const unsigned char *)text;

@@ -34,6 +34,14 @@ size_t text_decode(const char *text, size_t len, uint32_t *ret_codepoint);
  */
 size_t text_encode(uint32_t codepoint, char *to);
 
+/* White space as JSON has it, and text without it at its end. */
+static inline bool text_is_json_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+struct span text_without_json_space(struct span text);
+
 /* How many leading bytes are printable ASCII other than quote and backslash: what JSON and
  * terminals take as it is. */
 size_t text_plain_prefix(const char *text, size_t len);

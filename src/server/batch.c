@@ -30,15 +30,6 @@ size_t batch_bytes(const struct batch *b)
     return b->text.size + b->count * sizeof(*b->messages);
 }
 
-/* Without the space at the end, as JSON has it: of a body, the blank lines there and the end of the
- * last line; of a blank line, everything. */
-static struct span without_end(struct span text)
-{
-    while (text.len && memchr(" \t\r\n", text.data[text.len - 1], 4))
-        text.len--;
-    return text;
-}
-
 static size_t count_lines(struct span body)
 {
     size_t count = body.len > 0;
@@ -77,7 +68,7 @@ static enum error_kind load(struct span line, size_t number, struct buf *scratch
                             struct error *e)
 {
     json_error_t json_error;
-    if (without_end(line).len == 0)
+    if (text_without_json_space(line).len == 0)
         return error_set(e, ERROR_BAD_DATA, "line %zu: blank", number);
     if (text_valid_prefix(line.data, line.len) < line.len) {
         buf_clear(scratch);
@@ -120,7 +111,7 @@ static bool add_ordinary(struct batch *b, struct span line)
     struct span *fields[] = {&m->channel, &m->sender, &m->content};
     struct flat object;
     size_t before = b->text.len, used = flat_read(&object, line);
-    bool good = used > 0 && used == without_end(line).len;
+    bool good = used > 0 && used == text_without_json_space(line).len;
     for (size_t i = 0; good && i < sizeof(fields) / sizeof(fields[0]); i++) {
         const struct flat_field *field = flat_find(&object, names[i]);
         size_t at = b->text.len;
@@ -169,7 +160,7 @@ enum error_kind batch_parse(struct batch *b, struct span body, struct error *e)
 {
     if (body.len > BATCH_BODY_MAX)
         return error_set(e, ERROR_REFUSED, BATCH_TOO_LARGE);
-    body = without_end(body);
+    body = text_without_json_space(body);
     size_t lines = count_lines(body);
     if (lines > BATCH_LINES_MAX)
         return error_set(e, ERROR_REFUSED, BATCH_TOO_LARGE);
