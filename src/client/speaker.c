@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/speaker.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/courier.h"
 #include "client/drain.h"
@@ -19,6 +16,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
+#include "common/wake.h"
 
 #define LABEL_BYTES 32 /* of a line, to name it in a diagnostic */
 
@@ -43,18 +41,10 @@ struct delivery {
 enum error_kind speaker_init(struct speaker *sp, struct session *s, speaker_failed *failed,
                              void *context, struct error *e)
 {
-    *sp = (struct speaker){.s = s, .failed = failed, .context = context, .wake = {-1, -1}};
+    *sp = (struct speaker){.s = s, .failed = failed, .context = context};
     sp->end = &sp->first;
     pthread_mutex_init(&sp->lock, NULL);
-    if (pipe(sp->wake)) {
-        sp->wake[0] = sp->wake[1] = -1;
-        return error_set(e, ERROR_LOCAL, "cannot make a pipe: %s", strerror(errno));
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(sp->wake[i], F_SETFD, FD_CLOEXEC);
-        fcntl(sp->wake[i], F_SETFL, O_NONBLOCK); /* one byte says it all, more may be lost */
-    }
-    return ERROR_NONE;
+    return wake_open(&sp->wake, e);
 }
 
 void speaker_release(struct speaker *sp)
@@ -64,16 +54,8 @@ void speaker_release(struct speaker *sp)
         free(sp->first);
         sp->first = next;
     }
-    for (int i = 0; i < 2; i++) {
-        if (sp->wake[i] >= 0)
-            close(sp->wake[i]);
-    }
+    wake_close(&sp->wake);
     pthread_mutex_destroy(&sp->lock);
-}
-
-static void nudge(struct speaker *sp)
-{
-    (void)!write(sp->wake[1], "", 1);
 }
 
 static struct span store(char **to, struct span text)
@@ -120,7 +102,7 @@ bool speaker_add(struct speaker *sp, const struct speech *speech)
     }
     pthread_mutex_unlock(&sp->lock);
     if (fits)
-        nudge(sp);
+        wake_up(&sp->wake);
     else
         free(line);
     return fits;
@@ -132,7 +114,7 @@ void speaker_allow(struct speaker *sp, unsigned turn)
     if (turn > sp->allowed)
         sp->allowed = turn;
     pthread_mutex_unlock(&sp->lock);
-    nudge(sp);
+    wake_up(&sp->wake);
 }
 
 void speaker_close(struct speaker *sp)
@@ -140,7 +122,7 @@ void speaker_close(struct speaker *sp)
     pthread_mutex_lock(&sp->lock);
     sp->closed = true;
     pthread_mutex_unlock(&sp->lock);
-    nudge(sp);
+    wake_up(&sp->wake);
 }
 
 /* The next line that may go; NULL: there is none now, and *ret_over: there will be none. */
@@ -199,13 +181,11 @@ static void send_line(struct delivery *d, const struct speech *line)
 static void wait_for_lines(struct delivery *d)
 {
     struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN},
-                           {.fd = d->sp->wake[0], .events = POLLIN}};
+                           {.fd = wake_fd(&d->sp->wake), .events = POLLIN}};
     int64_t again_at = d->durable ? drain_again_at(&d->drain) : CLOCK_NEVER;
-    char drop[64];
     if (poll(fds, 2, clock_left_ms(again_at)) == 0)
         drain_run(&d->drain);
-    while (read(d->sp->wake[0], drop, sizeof(drop)) > 0)
-        ;
+    wake_clear(&d->sp->wake);
 }
 
 static bool begin(struct delivery *d, struct speaker *sp)
