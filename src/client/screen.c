@@ -18,6 +18,7 @@
 #include "client/commands.h"
 #include "client/history.h"
 #include "client/layout.h"
+#include "client/tty.h"
 #include "common/stop.h"
 #include "common/wake.h"
 
@@ -180,6 +181,7 @@ static void prepare(int meta)
     struct termios modes;
     if (screen.raw)
         return;
+    tty_take();
     rl_prep_terminal(meta);
     screen.raw = true;
     if (tcgetattr(STDIN_FILENO, &modes))
@@ -200,6 +202,7 @@ static void give_back(void)
     rl_eof_found = 0; /* or it would end the line that has been taken away */
     if (screen.raw)
         rl_deprep_terminal();
+    tty_given_back();
     screen.raw = false;
     fflush(rl_outstream);
 }

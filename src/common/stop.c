@@ -16,6 +16,7 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 static atomic_int first_signal; /* lock-free, so handlers may use it; other threads read it */
 static struct wake stages[2];
+static void (*_Atomic last)(void);
 
 static void on_stop(int signal_number)
 {
@@ -89,10 +90,18 @@ void stop_die(void)
     int signal_number = atomic_load(&first_signal);
     if (!signal_number)
         return;
+    void (*last_act)(void) = atomic_load(&last);
+    if (last_act)
+        last_act();
     signal(signal_number, SIG_DFL);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signal_number);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     raise(signal_number);
+}
+
+void stop_before_death(void (*last_act)(void))
+{
+    atomic_store(&last, last_act);
 }
