@@ -114,7 +114,7 @@ support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
 all_c    := $(filter-out $(if $(readline),,$(no_screen_c)) $(if $(postgres),,$(no_postgres_c)),\
 	$(wildcard src/*/*.c tests/*/*.c))
-e2e      := $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))
+e2e      := $(filter-out %/lib.sh %/pg.sh,$(wildcard tests/e2e/*.sh))
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 

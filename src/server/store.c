@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/store_impl.h"
 
+#include <sqlite3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -94,4 +96,13 @@ enum error_kind store_read(struct store *store, struct span channel, int64_t aft
 void store_stats(struct store *store, struct store_stats *ret)
 {
     store->ops->stats(store, ret);
+}
+
+const char *store_libraries(void)
+{
+    static char text[64];
+    const char *pg = store_pg_library();
+    snprintf(text, sizeof(text), "SQLite/%s%s%s", sqlite3_libversion(), pg ? ", " : "",
+             pg ? pg : "");
+    return text;
 }

@@ -132,4 +132,7 @@ struct store_stats {
 /* Cheap, but one look into the database. What cannot be told is 0. */
 void store_stats(struct store *store, struct store_stats *ret);
 
+/* The libraries of the stores and their versions, "SQLite/3.40.1, libpq/15.18". */
+const char *store_libraries(void);
+
 #endif
