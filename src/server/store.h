@@ -72,8 +72,8 @@ typedef void store_listener_fn(void *context, struct span channel, int64_t id);
 enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
                            struct store **ret, struct error *e);
 
-/* Could store_open() open this database, which is there already? Changes nothing and makes nothing
- * that stays, and may be asked while a server has it open. ERROR_LOCAL. */
+/* Could store_open() open this database, or make it? Changes nothing and makes nothing that stays,
+ * and may be asked while a server has it open. ERROR_LOCAL. */
 enum error_kind store_check(const char *where, struct error *e);
 
 /* Copies one state of this database into the empty file `to`, also while a server has it open. The

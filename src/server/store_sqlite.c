@@ -21,6 +21,7 @@
 #include "common/log.h"
 #include "server/newest.h"
 #include "server/store.h"
+#include "server/store_files.h"
 #include "server/store_keys.h"
 #include "server/store_rows.h"
 #include "server/store_schema.h"
@@ -74,7 +75,7 @@ static enum error_kind open_connection(const char *where, int flags, sqlite3 **r
 {
     char what[300];
     snprintf(what, sizeof(what), "database %.200s", where);
-    int r = sqlite3_open_v2(where, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int r = store_files_open(where, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, ret);
     if (r != SQLITE_OK)
         return store_sql_failed(*ret, what, e);
     sqlite3_busy_timeout(*ret, BUSY_MS);
@@ -116,10 +117,9 @@ static enum error_kind open_database(struct store *s, const char *where, struct 
 {
     s->shared = strcmp(where, ":memory:") == 0;
     mode_t before = umask(077); /* the files are the owner's alone */
-    enum error_kind kind =
-        open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
-    if (!kind && sqlite3_db_readonly(s->write_db, "main") == 1) /* it was opened all the same */
-        kind = error_set(e, ERROR_LOCAL, "database %.200s: it may not be written", where);
+    enum error_kind kind = store_files_look(where, e);
+    if (!kind)
+        kind = open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
     if (!kind)
         kind = store_schema_create(s->write_db, e);
     if (!kind && !s->shared)
