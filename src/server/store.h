@@ -49,6 +49,7 @@ struct store_append {
     struct span key;
     bool replayed; /* filled in before `done` */
     /* Called once, from the writer's thread: ERROR_NONE, or with nothing stored ERROR_UNREACHABLE,
+     * ERROR_LOCAL: the database was removed or replaced while it was in use (also said in the log),
      * or ERROR_REFUSED: the key belongs to other messages. */
     void (*done)(struct store_append *append, enum error_kind kind);
     void *context;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -114,4 +115,29 @@ enum error_kind store_files_look(const char *where, struct error *e)
     }
     buf_release(&path);
     return kind;
+}
+
+void store_place_take(struct store_place *place, const char *where)
+{
+    struct stat info;
+    *place = (struct store_place){0};
+    if (!is_memory(where) && stat(where, &info) == 0)
+        *place = (struct store_place){strdup(where), info.st_dev, info.st_ino};
+}
+
+void store_place_release(struct store_place *place)
+{
+    free(place->where);
+    place->where = NULL;
+}
+
+bool store_place_holds(const struct store_place *place)
+{
+    struct stat info;
+    if (!place->where)
+        return true;
+    if (stat(place->where, &info))
+        return errno != ENOENT &&
+               errno != ENOTDIR; /* another failure says nothing about the file */
+    return info.st_dev == place->device && info.st_ino == place->inode;
 }

@@ -11,6 +11,8 @@
 #define CHANCATD_STORE_FILES_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/error.h"
 
@@ -23,5 +25,19 @@ int store_files_open(const char *where, int flags, sqlite3 **ret);
  * Follows symbolic links as SQLite does, as it
  * keeps the other files beside the last of them. ERROR_LOCAL names the file that is wrong. */
 enum error_kind store_files_look(const char *where, struct error *e);
+
+/* Which file stood under the name when it was opened. */
+struct store_place {
+    char *where; /* NULL: no file, or none that could be looked at */
+    dev_t device;
+    ino_t inode;
+};
+
+void store_place_take(struct store_place *place, const char *where);
+void store_place_release(struct store_place *place);
+
+/* False: the name has been removed or belongs to another file now, so what is written will not be
+ * found again. */
+bool store_place_holds(const struct store_place *place);
 
 #endif

@@ -53,7 +53,9 @@ struct store {
     sqlite3_stmt *statements[STATEMENTS];
     struct store_keys keys;
     struct store_rows rows;
-    bool shared; /* read_db == write_db */
+    struct store_place place;
+    bool displaced; /* it has been told that the place does not hold */
+    bool shared;    /* read_db == write_db */
     pthread_mutex_t read_lock;
     struct newest newest;
     store_listener_fn *listener;
@@ -124,6 +126,7 @@ static enum error_kind open_database(struct store *s, const char *where, struct 
         kind = store_schema_create(s->write_db, e);
     if (!kind && !s->shared)
         kind = use_wal(s->write_db, e);
+    store_place_take(&s->place, where);
     if (!kind && !s->shared)
         kind = open_connection(where, SQLITE_OPEN_READWRITE, &s->read_db, e);
     umask(before);
@@ -224,6 +227,18 @@ static void count_group(struct store *s, const struct store_append *group, int64
     histogram_add(&s->commit, clock_now_us() - from_us);
 }
 
+/* SQLite would go on with a file that has no name any more. */
+static bool is_in_place(struct store *s)
+{
+    bool holds = store_place_holds(&s->place);
+    if (!holds && !s->displaced)
+        log_error("database %s: removed or replaced while in use; nothing is stored until it is "
+                  "back or the server is started again",
+                  s->place.where);
+    s->displaced = !holds;
+    return holds;
+}
+
 /* All of the group in one transaction, or none of it. */
 static bool commit_group(struct store *s, struct store_append *group)
 {
@@ -293,13 +308,14 @@ static struct store_append *take_late(struct store_append **group)
     return late;
 }
 
-static void finish(struct store_append *group, bool committed)
+/* `kind`: of the whole group. */
+static void finish(struct store_append *group, enum error_kind kind)
 {
     while (group) {
         struct store_append *a = group;
         group = a->next; /* `a` may be gone after the call */
-        if (!committed) {
-            a->kind = ERROR_UNREACHABLE;
+        if (kind) {
+            a->kind = kind;
             a->replayed = false;
         }
         a->done(a, a->kind);
@@ -311,9 +327,14 @@ static void *writer_main(void *context)
     struct store *s = context;
     struct store_append *group;
     while ((group = take_group(s))) {
-        finish(take_late(&group), false);
+        finish(take_late(&group), ERROR_UNREACHABLE);
         if (!group)
             continue;
+        if (!is_in_place(s)) {
+            atomic_fetch_add_explicit(&s->failed, 1, memory_order_relaxed);
+            finish(group, ERROR_LOCAL);
+            continue;
+        }
         if (s->shared)
             pthread_mutex_lock(&s->read_lock);
         bool committed = commit_group(s, group);
@@ -324,7 +345,7 @@ static void *writer_main(void *context)
         newest_settle(&s->newest);
         if (committed)
             each_news(s, group, tell);
-        finish(group, committed);
+        finish(group, committed ? ERROR_NONE : ERROR_UNREACHABLE);
     }
     return NULL;
 }
@@ -370,6 +391,7 @@ void store_close(struct store *s)
         sqlite3_finalize(s->statements[i]);
     store_keys_release(&s->keys);
     store_rows_release(&s->rows);
+    store_place_release(&s->place);
     if (!s->shared)
         sqlite3_close(s->read_db);
     sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
