@@ -51,7 +51,8 @@ struct store_append {
     struct span key;
     bool replayed; /* filled in before `done` */
     /* Called once, from a writer's thread: ERROR_NONE, or with nothing stored ERROR_UNREACHABLE,
-     * or ERROR_REFUSED: the key belongs to other messages, or ERROR_UNKNOWN: the database went away
+     * ERROR_LOCAL: the database was removed or replaced while it was in use (also said in the log),
+     * or ERROR_REFUSED: the key belongs to other messages. ERROR_UNKNOWN: the database went away
      * during the commit; a repeat under the same key is safe. */
     void (*done)(struct store_append *append, enum error_kind kind);
     void *context;
@@ -77,8 +78,8 @@ typedef void store_listener_fn(void *context, struct span channel, int64_t id);
 enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
                            struct store **ret, struct error *e);
 
-/* Could store_open() open this database, which is there already? Changes nothing and makes nothing
- * that stays, and may be asked while a server has it open. ERROR_LOCAL. */
+/* Could store_open() open this database, or make it? Changes nothing and makes nothing that stays,
+ * and may be asked while a server has it open. ERROR_LOCAL. */
 enum error_kind store_check(const char *where, struct error *e);
 
 /* Copies one state of this database into the empty file `to`, also while a server has it open. The

@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/newest.h"
+#include "server/store_files.h"
 #include "server/store_impl.h"
 #include "server/store_keys.h"
 #include "server/store_queue.h"
@@ -55,7 +56,9 @@ struct sqlite_store {
     sqlite3_stmt *statements[STATEMENTS];
     struct store_keys keys;
     struct store_rows rows;
-    bool shared; /* read_db == write_db */
+    struct store_place place;
+    bool displaced; /* it has been told that the place does not hold */
+    bool shared;    /* read_db == write_db */
     pthread_mutex_t read_lock;
     struct newest newest;
     store_listener_fn *listener;
@@ -72,7 +75,7 @@ static enum error_kind open_connection(const char *where, int flags, sqlite3 **r
 {
     char what[300];
     snprintf(what, sizeof(what), "database %.200s", where);
-    int r = sqlite3_open_v2(where, ret, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int r = store_files_open(where, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, ret);
     if (r != SQLITE_OK)
         return store_sql_failed(*ret, what, e);
     sqlite3_busy_timeout(*ret, BUSY_MS);
@@ -114,14 +117,14 @@ static enum error_kind open_database(struct sqlite_store *s, const char *where, 
 {
     s->shared = strcmp(where, ":memory:") == 0;
     mode_t before = umask(077); /* the files are the owner's alone */
-    enum error_kind kind =
-        open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
-    if (!kind && sqlite3_db_readonly(s->write_db, "main") == 1) /* it was opened all the same */
-        kind = error_set(e, ERROR_LOCAL, "database %.200s: it may not be written", where);
+    enum error_kind kind = store_files_look(where, e);
+    if (!kind)
+        kind = open_connection(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->write_db, e);
     if (!kind)
         kind = store_schema_create(s->write_db, e);
     if (!kind && !s->shared)
         kind = use_wal(s->write_db, e);
+    store_place_take(&s->place, where);
     if (!kind && !s->shared)
         kind = open_connection(where, SQLITE_OPEN_READWRITE, &s->read_db, e);
     umask(before);
@@ -197,6 +200,18 @@ static void count_group(struct sqlite_store *s, const struct store_append *group
     histogram_add(&s->commit, clock_now_us() - from_us);
 }
 
+/* SQLite would go on with a file that has no name any more. */
+static bool is_in_place(struct sqlite_store *s)
+{
+    bool holds = store_place_holds(&s->place);
+    if (!holds && !s->displaced)
+        log_error("database %s: removed or replaced while in use; nothing is stored until it is "
+                  "back or the server is started again",
+                  s->place.where);
+    s->displaced = !holds;
+    return holds;
+}
+
 /* All of the group in one transaction, or none of it. */
 static bool commit_group(struct sqlite_store *s, struct store_append *group)
 {
@@ -235,6 +250,11 @@ static void *writer_main(void *context)
         store_group_finish(store_group_take_late(&group), ERROR_UNREACHABLE);
         if (!group)
             continue;
+        if (!is_in_place(s)) {
+            atomic_fetch_add_explicit(&s->failed, 1, memory_order_relaxed);
+            store_group_finish(group, ERROR_LOCAL);
+            continue;
+        }
         if (s->shared)
             pthread_mutex_lock(&s->read_lock);
         bool committed = commit_group(s, group);
@@ -260,6 +280,7 @@ static void close_store(struct store *base)
         sqlite3_finalize(s->statements[i]);
     store_keys_release(&s->keys);
     store_rows_release(&s->rows);
+    store_place_release(&s->place);
     if (!s->shared)
         sqlite3_close(s->read_db);
     sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
