@@ -410,8 +410,7 @@ static void check_server(struct doctor *d)
     http_close(d->http);
 }
 
-void doctor_run(const struct options *o, const struct error *bad, struct output *out,
-                struct tally *tally)
+void doctor_run(const struct options *o, struct output *out, struct tally *tally)
 {
     struct doctor d = {.o = o, .out = out, .tally = tally};
     buf_init(&d.report, REPORT_MAX);
@@ -420,8 +419,8 @@ void doctor_run(const struct options *o, const struct error *bad, struct output 
     add_surroundings(&d);
     add(&d, "checks:");
     hand_over(&d);
-    if (bad) {
-        wrong(&d, bad->kind, "%s", bad->text);
+    if (o->wrong.kind) {
+        wrong(&d, o->wrong.kind, "%s", o->wrong.text);
     } else {
         check_outbox(&d);
         check_cursor(&d);

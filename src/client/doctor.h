@@ -13,10 +13,9 @@
 #include "client/output.h"
 #include "client/tally.h"
 
-/* Writes the report to `out`, section by section. `wrong`: what is wrong with the options, NULL if
- * nothing; then no connection is tried. What was found wrong is in *tally. */
-void doctor_run(const struct options *o, const struct error *wrong, struct output *out,
-                struct tally *tally);
+/* Writes the report to `out`, section by section. When the options are wrong, no connection is
+ * tried. What was found wrong is in *tally. */
+void doctor_run(const struct options *o, struct output *out, struct tally *tally);
 
 /* Would a server that keeps names in a column of numbers take this name for one ("007", "1e3")? */
 bool doctor_is_number(struct span name);

@@ -124,14 +124,14 @@ static enum error_kind run(const struct options *o, struct output *out, struct t
 }
 
 /* What the options say, or the report about it. The caller tells the failure that is returned. */
-static enum error_kind act(const struct options *o, const struct error *bad_options,
-                           struct output *out, struct tally *tally, struct error *e)
+static enum error_kind act(const struct options *o, struct output *out, struct tally *tally,
+                           struct error *e)
 {
     if (o->help || o->version)
         return show(o, out, e);
     if (!o->doctor)
         return run(o, out, tally, e);
-    doctor_run(o, bad_options, out, tally);
+    doctor_run(o, out, tally);
     return ERROR_NONE;
 }
 
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
     struct options options;
     struct output out;
     struct tally tally = {0};
-    struct error e, bad;
+    struct error e;
     file_fill_standard_fds();
     log_init("chancat", LOG_NORMAL);
     output_init(&out, STDOUT_FILENO);
@@ -148,18 +148,14 @@ int main(int argc, char **argv)
     enum options_terminal terminal = OPTIONS_NO_TERMINAL;
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         terminal = terminal_has_screen() ? OPTIONS_SCREEN : OPTIONS_PLAIN_TERMINAL;
-    enum error_kind bad_kind = options_read(&options, argc, argv, terminal, &bad), kind;
-    if (bad_kind && !options.doctor) {
-        e = bad;
-        kind = bad_kind;
-    } else {
+    enum error_kind kind = options_read(&options, argc, argv, terminal, &e);
+    if (!kind)
         kind = stop_init(&e);
-    }
     if (!kind)
         kind = http_global_init(&e);
     if (!kind) {
         log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
-        kind = act(&options, bad_kind ? &bad : NULL, &out, &tally, &e);
+        kind = act(&options, &out, &tally, &e);
         http_global_release();
     }
     if (kind)

@@ -221,13 +221,9 @@ static enum error_kind check_whole(struct options *o, struct error *e)
     return kind ? kind : check_files(o, e);
 }
 
-enum error_kind options_read(struct options *o, int argc, char **argv,
-                             enum options_terminal terminal, struct error *e)
+static enum error_kind read_all(struct options *o, int argc, char **argv,
+                                enum options_terminal terminal, struct error *e)
 {
-    *o = defaults;
-    buf_init(&o->token, 8192);
-    buf_init(&o->file_text, OPT_FILE_MAX);
-    buf_init(&o->login, 4096);
     int operand = argc;
     enum error_kind kind = opt_parse_argv(&options_table, argc, argv, o, o->source, &operand, e);
     if (kind || o->help || o->version)
@@ -253,6 +249,24 @@ enum error_kind options_read(struct options *o, int argc, char **argv,
     if (o->retry_for_ms == OPTIONS_UNSET)
         o->retry_for_ms = o->follow || o->terminal ? INT64_MAX : SECONDS(60);
     return check_whole(o, e);
+}
+
+enum error_kind options_read(struct options *o, int argc, char **argv,
+                             enum options_terminal terminal, struct error *e)
+{
+    *o = defaults;
+    buf_init(&o->token, 8192);
+    buf_init(&o->file_text, OPT_FILE_MAX);
+    buf_init(&o->login, 4096);
+    struct error wrong;
+    enum error_kind kind = read_all(o, argc, argv, terminal, &wrong);
+    if (kind && o->doctor) {
+        o->wrong = wrong;
+        return ERROR_NONE;
+    }
+    if (kind && e)
+        *e = wrong;
+    return kind;
 }
 
 struct span options_server(const struct options *o)

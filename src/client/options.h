@@ -49,7 +49,8 @@ struct options {
     enum options_on_reset on_reset; /* what the word says */
     const char *outbox;             /* NULL: none */
     const char *token_file, *cacert, *cert, *key, *unix_socket, *config;
-    struct buf token; /* what token_file holds */
+    struct buf token;   /* what token_file holds */
+    struct error wrong; /* with --doctor: what is wrong with all this, for its report; else none */
     /* where the strings live */
     struct buf file_text, login;
     unsigned char source[OPT_ROWS_MAX];
@@ -57,8 +58,9 @@ struct options {
 
 extern const struct opt_table options_table;
 
-/* Reads everything. `terminal`: what both stdin and stdout are. ERROR_USAGE, ERROR_LOCAL. The
- * caller calls options_release() in any case. */
+/* Reads everything. `terminal`: what both stdin and stdout are. ERROR_USAGE, ERROR_LOCAL; where
+ * --doctor was read before that, it goes to o->wrong instead. The caller calls options_release() in
+ * any case. */
 enum error_kind options_read(struct options *o, int argc, char **argv,
                              enum options_terminal terminal, struct error *e);
 void options_release(struct options *o);

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # Each write, fsync, rename, link, unlink, open and mkdir of a run fails with "input/output error" and
 # "no space left": it is said in a line, the status is one that the manual names, and the next run
@@ -19,13 +18,13 @@ start_sweeps "$CALLS_CHANGE" error=EIO error=ENOSPC
 
 for kind in keys plain; do
     test_case "sending with an outbox ($kind)"
-    assert_sweep send-$kind 90
+    assert_sweep send-$kind 50
     test_case "flushing an outbox ($kind)"
-    assert_sweep flush-$kind 90
+    assert_sweep flush-$kind 50
     test_case "sending and receiving ($kind)"
-    assert_sweep both-$kind 60
+    assert_sweep both-$kind 50
 done
 test_case "receiving with a cursor file"
-assert_sweep receive-keys 90
+assert_sweep receive-keys 50
 
 done_testing

@@ -75,11 +75,13 @@ post ops bob 'the first one'
 wait_until shows a 'the first one'
 post ops bob 'the second one'
 wait_until shows a 'the second one'
-assert_eq "$(screen a | tail -n 4 | tr -d ' \n' | sed 's/.*secondone//')" \
-    "ops>${long// /}" 'the typed line'
+typed_is() {
+    [ "$(screen a | tail -n 4 | tr -d ' \n' | sed 's/.*secondone//')" = "ops>${1// /}" ]
+}
+wait_until typed_is "$long"
 type_text a 'begin '
 press a Enter
-wait_until shows a 'word30 end$'
+wait_until shows a '^hh:mm anna: begin word1 '
 wait_until ends_with a 'ops>'
 assert_eq "$(stored ops | tail -n 1)" "anna: begin $long"
 assert_eq "$(screen -a a | grep -c 'word17')" 1 'how often it is shown'

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # --cursor-file and --on-reset: no message is skipped from one run to the next, and a server that
 # lost its history is noticed.
@@ -92,6 +91,7 @@ chancat=$SPAWNED
 exec 3<pipe
 read -r line <&3
 kill -TERM "$chancat"
+wait_until signals_taken "$chancat"
 {
     printf '%s\n' "$line"
     cat <&3
@@ -172,7 +172,7 @@ kill -TERM "$SPAWNED"
 wait_for "$SPAWNED"
 assert_status 143
 assert_eq "$(grep -c place/cursor err)" 1 'reports'
-spawn "$CHANCAT" -rf -n 0 --idle 2 -C cursor f >out 2>err
+spawn "$CHANCAT" -rf -n 0 -c 1 -C cursor f >out 2>err
 wait_until test -s cursor
 mkdir away
 mv cursor* away
@@ -283,9 +283,17 @@ stop_fault
 
 test_case "no message is skipped, however often the run is killed"
 start_server
-seq 2000 >in
 # One after the other, or they would all be there before the first kill.
-spawn "$CHANCAT" -s k < <(while read -r i; do echo "$i" && sleep 0.002; done <in)
+one_by_one() {
+    local i
+    for ((i = 1; ; i++)); do
+        [ ! -e enough ] || break
+        echo "$i" >>in
+        echo "$i"
+        sleep 0.002
+    done
+}
+spawn "$CHANCAT" -s k < <(one_by_one)
 writer=$SPAWNED
 : >all
 for i in $(seq 12); do
@@ -296,6 +304,7 @@ for i in $(seq 12); do
     # Half a line at the end is what a kill leaves.
     sed -n '/}$/p' out >>all
 done
+: >enough
 wait_for "$writer"
 run "$CHANCAT" -r -n all -C cursor k
 cat out >>all

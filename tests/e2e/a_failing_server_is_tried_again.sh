@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # Servers that fail for a while, or answer something odd.
 . "$(dirname "$0")/lib.sh"

@@ -78,6 +78,7 @@ not sent: there is no such command; // sends a line that begins with a slash:
 status 0
 END
 assert_eq "$("$CHANCAT" -r dev | jq -r '"\(.sender): \(.content)"')" $'anna: /slash\nAnna: in dev'
+wait_until has a.bytes 'status 0'
 assert_eq "$(tr -cd '\033' <a.bytes | wc -c)" 0 'escape sequences'
 
 test_case "Ctrl-C ends it"
@@ -96,6 +97,7 @@ styled() {
     wait_until shows "$name" '^This is ops'
     press "$name" C-c
     wait_until shows "$name" 'status 130'
+    wait_until has "$name.bytes" 'status 130' # that is another program's work
 }
 
 if "$CHANCAT" --version | grep -q Readline; then

@@ -53,7 +53,7 @@ steady() {
 }
 wait_until steady
 kill -TERM "$chancat"
-sleep 0.1
+wait_until signals_taken "$chancat"
 kill -TERM "$chancat"
 wait_for "$chancat"
 assert_status 143

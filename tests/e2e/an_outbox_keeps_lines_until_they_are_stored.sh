@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # --outbox and --flush: a line is on disk before it is sent, and leaves when the server has it.
 . "$(dirname "$0")/lib.sh"

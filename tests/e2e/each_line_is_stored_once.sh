@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # Whatever becomes of a POST to a server without extras: the line is stored once, in order, and
 # what is not known is found out by looking.
@@ -117,10 +116,12 @@ stop_fault
 
 test_case "the looks go on until --settle has passed, and only then it is sent again"
 start_fault 'POST /send 1 reset-before'
-run "$CHANCAT" --settle 3 -s t <<<'x'
+began=${EPOCHREALTIME/[.,]/}
+run "$CHANCAT" --settle 1 -s t <<<'x'
 assert_status 0
-# 0, 0.5, 1, 2 and 3 s after the try
-assert_eq "$(sed -n '/POST/,/POST/p' "$FAULT_LOG" | grep -c 'GET /get')" 5 looks
+assert [ $((${EPOCHREALTIME/[.,]/} - began)) -ge 990000 ]
+# How many there are is for test_deliver.c, whose clock is its own.
+assert [ "$(sed -n '/POST/,/POST/p' "$FAULT_LOG" | grep -c 'GET /get')" -ge 2 ]
 assert_file <(stored) x
 stop_fault
 

@@ -38,9 +38,9 @@ for _name in ${!CHANCAT_@} ${!XDG_@}; do
 done
 unset _name http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 
-# The longest anything is waited for; only what is broken takes so long.
-WAIT_SECS=30
-[ -z "$SANITIZE" ] || WAIT_SECS=90
+# The longest anything is waited for; only what is broken takes so long, on the slowest machine.
+WAIT_SECS=100
+[ -z "$SANITIZE" ] || WAIT_SECS=250
 
 STATUS=0 # of the last run or wait_for
 CASE=
@@ -76,12 +76,20 @@ run() {
     STATUS=$?
 }
 
+# A zombie is gone: whoever should ask for its status may never do so.
 alive() {
-    kill -0 "$1" 2>/dev/null
+    local stat
+    kill -0 "$1" 2>/dev/null && { read -r stat <"/proc/$1/stat"; } 2>/dev/null &&
+        [[ ${stat##*) } != [ZX]* ]]
 }
 
 gone() {
-    ! kill -0 "$1" 2>/dev/null
+    ! alive "$1"
+}
+
+# For wait_until: no signal is on its way to process $1 any more.
+signals_taken() {
+    ! grep -qs '^S[hi][dg]Pnd:.*[1-9a-f]' "/proc/$1/status"
 }
 
 # Waits until "$@" succeeds, looking every 20 ms. 1 when WAIT_SECS were not enough.
@@ -106,7 +114,7 @@ wait_for() {
 
 # Ends a spawned process, quietly; what it had started is killed.
 end_process() {
-    local until=$((SECONDS + 10))
+    local until=$((SECONDS + WAIT_SECS))
     kill -TERM -- "-$1" 2>/dev/null
     kill -CONT -- "-$1" 2>/dev/null
     while alive "$1"; do
@@ -224,6 +232,11 @@ start_fault() {
 
 stop_fault() {
     end_process "$FAULT_PID"
+}
+
+# What the fault server holds back goes on.
+release_fault() {
+    curl -sS -X POST -o /dev/null --fail "$URL/fault/release"
 }
 
 # A fault proxy in front of the server on 127.0.0.1:$1; the other arguments are its options (see

@@ -13,7 +13,8 @@ stored() {
 start_server
 
 test_case "many lines need few requests, and stay in order"
-run "$CHANCAT" -v -s a < <(seq 5000)
+seq 5000 >in # a file, of which all is there at once
+run "$CHANCAT" -v -s a <in
 assert_status 0
 assert [ "$(grep -c 'POST /batch: status 200' err)" -le 10 ]
 assert_eq "$(grep -c 'POST /send' err)" 1 'single lines' # before the server was known
@@ -82,7 +83,8 @@ test_case "own lines of a duplex run are printed, and with --no-echo they are no
 run "$CHANCAT" -n 0 g < <(seq 500)
 assert_status 0
 assert_same <(jq -r .content out) <(seq 500)
-run "$CHANCAT" -v -n 0 --no-echo h < <(seq 5000)
+seq 5000 >in
+run "$CHANCAT" -v -n 0 --no-echo h <in
 assert_status 0
 assert_empty out
 assert_same <(stored h) <(seq 5000)

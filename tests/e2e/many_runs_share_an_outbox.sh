@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 150
 #
 # Many runs put lines into one outbox at once, while the one that sends them is killed with -9 again
 # and again: each line is stored once, and each run's own lines are in order.

@@ -85,7 +85,7 @@ run "$RECIPES/alert" alert '('
 assert_status 2
 
 test_case "ask prints the first answer, one line"
-spawn "$RECIPES/ask" ask 'Deploy? --yes' 20 >out 2>err
+spawn "$RECIPES/ask" ask 'Deploy? --yes' 600 >out 2>err
 asked() {
     "$CHANCAT" -r --text ask | grep -q 'Deploy'
 }
@@ -106,7 +106,7 @@ CHANCAT_CONFIG=$WORK/none run "$RECIPES/ask" ask 'And now?'
 assert_status 2
 
 test_case "ask ends by a signal and leaves nothing running"
-spawn "$RECIPES/ask" ask 'Wait' 20 >out 2>err
+spawn "$RECIPES/ask" ask 'Wait' 600 >out 2>err
 waited() {
     "$CHANCAT" -r --text ask | grep -q Wait
 }

@@ -19,6 +19,7 @@ test_case "a waiting reply comes with the message, and only that of its channel"
 last=$(curl -sS "$URL/get?channel=t" | jq '.[0].id')
 spawn curl -sS "$URL/get?channel=t&last=$last&wait=25" >waited
 waiter=$SPAWNED
+wait_until server_waits 1
 post other a not-this
 post t a two
 wait_for "$waiter"

@@ -19,7 +19,7 @@ assert_copy() {
 start_server
 test_case "a running server is backed up while others write, and nothing acknowledged is missing"
 seq 20000 | "$CHANCAT" -s t
-spawn bash -c 'seq 20001 400000 | "$1" -s t' - "$CHANCAT" >/dev/null 2>flood.err
+spawn bash -c 'seq 20001 inf | "$1" -s t' - "$CHANCAT" >/dev/null 2>flood.err
 flood=$SPAWNED
 more() { [ "$(curl -sS "$URL/past?channel=t&count=1" | jq '.[0].id')" -gt 20500 ]; }
 wait_until more

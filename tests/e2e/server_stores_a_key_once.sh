@@ -73,17 +73,22 @@ assert_file reply.status 200
 
 test_case "twenty at once are one message"
 before=$(stored)
-hold_database
-pids=()
-for i in $(seq 20); do
-    spawn keyed many hello "many.$i"
-    pids+=("$SPAWNED")
-done
-told_to_wait() { [ "$(cat many.*.status 2>/dev/null | grep -c 409)" -ge 19 ]; }
-wait_until told_to_wait
-release_database
-for pid in "${pids[@]}"; do
-    wait_for "$pid"
+told() { [ "$(cat many.*.status 2>/dev/null | grep -c 409)" -ge 19 ] || refused; }
+refused() { grep -qs 503 many.*.status; }
+for try in 1 2 3 4 5; do
+    rm -f many.* orders held
+    hold_database
+    pids=()
+    for i in $(seq 20); do
+        spawn keyed "many$try" hello "many.$i"
+        pids+=("$SPAWNED")
+    done
+    wait_until told
+    release_database
+    for pid in "${pids[@]}"; do
+        wait_for "$pid"
+    done
+    refused || break # else this machine was too slow: the first waits for 5 seconds at most
 done
 assert_eq "$(sort many.*.status | uniq -c | tr -s ' \n' ' ')" ' 1 200 19 409 ' statuses
 assert_eq "$(grep -l '^Retry-After: 1.$' many.*.head | wc -l)" 19 'replies with Retry-After'

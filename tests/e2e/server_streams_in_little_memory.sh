@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 #
 # A long channel is read page by page, whatever the reader asks for.
-# timeout: 300
 . "$(dirname "$0")/lib.sh"
 need jq curl sqlite3
 

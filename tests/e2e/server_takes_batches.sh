@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 #
 # The extra `batch`: many messages in one request, all of them or none.
-# timeout: 180
 . "$(dirname "$0")/lib.sh"
 need jq curl sqlite3
 

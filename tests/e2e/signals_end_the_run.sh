@@ -52,13 +52,15 @@ done
 exec 4>&-
 
 test_case "the POST in flight is finished first"
-start_fault 'POST /send 2 stall-before 1'
+start_fault 'POST /send 2 held normal'
 mkfifo in
 exec 4<>in
 spawn "$CHANCAT" -s --receipts t <in >out 2>err 4>&-
 seq 3 >&4
 wait_until logged 'POST /send' 2
 kill -TERM "$SPAWNED"
+wait_until signals_taken "$SPAWNED"
+release_fault
 wait_for "$SPAWNED"
 assert_status 143
 assert_file <(jq -r .content out) $'1\n2' # its receipt came, and the third line was not sent
@@ -78,7 +80,8 @@ test_case "a second signal ends it at once"
 spawn "$CHANCAT" -s t <<<'x' >out 2>err
 wait_until logged 'POST /send' 2
 kill -TERM "$SPAWNED"
-kill -TERM "$SPAWNED" 2>/dev/null
+wait_until signals_taken "$SPAWNED"
+kill -TERM "$SPAWNED"
 wait_for "$SPAWNED"
 assert_status 143
 stop_fault

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # The sweeps of tests/harm/lib.sh and the reader's oracle find what they are there for: clients that
 # misbehave after a crash are caught, each with that finding, and an honest one is not.

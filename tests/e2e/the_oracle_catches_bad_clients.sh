@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 120
 #
 # The oracle of the delivery tests finds what it is there for: clients that lose, double or
 # reorder lines on purpose are caught, each with exactly that finding, and honest ones are not.
@@ -89,12 +88,10 @@ assert_status 2
 run "$ORACLE"
 assert_status 2
 
-test_case "it is quick"
-make_lines quick 20000
+test_case "many lines take it no long time"
+make_lines many 20000
 jq -R -c '{id: 1, content: .}' sent >stored
-began=$SECONDS
-finds 0 "lines=20000 lost=0 duplicated=0 reordered=0 strange=0"
-assert [ $((SECONDS - began)) -lt 10 ]
+finds 0 "lines=20000 lost=0 duplicated=0 reordered=0 strange=0" # or run() loses its patience
 
 # bad_client CHANNEL TRIES: posts sent's lines with curl, each until curl sees a message, but TRIES
 # times at most: what a script of a few lines does about failures.
@@ -102,7 +99,7 @@ bad_client() {
     local line i
     while read -r line; do
         for ((i = 0; i < $2; i++)); do
-            curl -sS -m 5 --fail "$URL/send" -d "channel=$1&sender=s" \
+            curl -sS -m "$WAIT_SECS" --fail "$URL/send" -d "channel=$1&sender=s" \
                 --data-urlencode "content=$line" 2>/dev/null | grep -q '"id"' && break
         done
     done <sent

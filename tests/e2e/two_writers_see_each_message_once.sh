@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # Two processes that write and read one channel while a third follows it: ids strictly
 # ascending everywhere, every message once.

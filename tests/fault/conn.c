@@ -276,6 +276,8 @@ static bool control(struct exchange *x)
         add_stats(d, out);
     } else if (post && view_equal(path, view_of("/fault/truncate"))) {
         store_truncate(d->store);
+    } else if (post && view_equal(path, view_of("/fault/release"))) {
+        x->reply.status = write(d->release_fds[1], "", 1) == 1 ? 200 : 500;
     } else if (post && view_equal(path, view_of("/fault/put"))) {
         x->request.form = view_of("");
         api_channel(&x->request, &channel);
@@ -328,7 +330,7 @@ static bool serve(struct conn *c, struct wire_request *in)
     bytes_release(&channel);
     api_answer(c->d->store, &x.request, stores_nothing(x.action->kind), &x.reply);
     note(&x);
-    bool kept = act(&x);
+    bool kept = (!x.action->held || wire_pause(&c->wire, WIRE_HELD)) && act(&x);
     api_release(&x.reply);
     return kept && !in->close;
 }
@@ -357,7 +359,8 @@ static void *run(void *argument)
 void conn_start(struct faultd *d, int fd)
 {
     struct conn *c = bytes_alloc(NULL, sizeof(*c));
-    *c = (struct conn){.d = d, .wire = {.fd = fd, .stop_fd = d->stop_fd}};
+    *c = (struct conn){.d = d,
+                       .wire = {.fd = fd, .stop_fd = d->stop_fd, .release_fd = d->release_fds[0]}};
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     pthread_mutex_lock(&d->lock);

@@ -22,6 +22,7 @@ struct faultd {
     struct store *store;   /* [S] */
     struct script *script; /* [S] */
     const char *prefix;    /* [I] path before /get and the others; "" for none */
+    int release_fds[2];    /* [I] a pipe; readable from the release on */
     int stop_fd;           /* [I] readable when the program ends */
     FILE *log_file;        /* [L] NULL: none */
     pthread_mutex_t lock;

@@ -33,6 +33,7 @@
  *   cut-chunked N the same as cut, within a chunk
  *   stall-before SECS           a pause between storing and replying
  *   stall N SECS                a pause after N bytes of the body
+ *   held ACTION ...             ACTION, but after the release; SECS may be `held`, too
  *   hang                        no reply, nothing stored, until the client closes
  *   html                        200 and a web page; nothing stored
  *   body FILE                   200 and FILE as it is; nothing stored
@@ -50,6 +51,7 @@
  *   GET /fault/log              the log so far
  *   GET /fault/stats            connections and requests by route, as JSON
  *   POST /fault/truncate        forgets all messages; ids begin at 1 again
+ *   POST /fault/release         what is held goes on, now and from now on
  *   POST /fault/put?channel=C   the body becomes the next element of C as it is, good JSON or
  *                               not; @ID@ in it becomes its id, which is the reply; C may be *
  */
@@ -140,7 +142,7 @@ static void accept_until_stopped(struct faultd *d, int listener)
 static int serve(struct faultd *d, const char *port)
 {
     int ends[2];
-    if (pipe(ends) < 0)
+    if (pipe(ends) < 0 || pipe(d->release_fds) < 0)
         return 1;
     d->stop_fd = ends[0];
     stop_write_fd = ends[1];

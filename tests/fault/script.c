@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire.h"
+
 #define LINE_WORDS 16
 #define LINE_BYTES 4096
 
@@ -72,6 +74,10 @@ static bool number_of(const char *word, int64_t *ret_value)
 static bool seconds_of(const char *word, int64_t *ret_ms)
 {
     char *end;
+    if (strcmp(word, "held") == 0) {
+        *ret_ms = WIRE_HELD;
+        return true;
+    }
     double value = strtod(word, &end);
     if (end == word || *end || !(value >= 0 && value <= 86400))
         return false;
@@ -138,6 +144,9 @@ static bool status_tail(struct rule *r, char **words, size_t count)
 static bool action_of(struct rule *r, char **words, size_t count)
 {
     size_t a = 0;
+    r->action.held = count > 1 && strcmp(words[0], "held") == 0;
+    words += r->action.held;
+    count -= r->action.held;
     while (a < sizeof(actions) / sizeof(actions[0]) && strcmp(actions[a].name, words[0]) != 0)
         a++;
     if (a == sizeof(actions) / sizeof(actions[0]))

@@ -9,6 +9,7 @@
 #ifndef FAULT_SCRIPT_H
 #define FAULT_SCRIPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bytes.h"
@@ -41,7 +42,8 @@ enum action_kind {
 struct action {
     enum action_kind kind;
     int64_t number;
-    int64_t pause_ms;
+    int64_t pause_ms;    /* WIRE_HELD: until the release */
+    bool held;           /* until the release, before all else */
     int64_t retry_after; /* seconds; -1: none */
     const char *file;    /* path or URL */
     struct view content; /* of the file */

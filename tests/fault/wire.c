@@ -252,12 +252,13 @@ bool wire_send_body_end(struct wire *w)
 
 bool wire_pause(const struct wire *w, int64_t ms)
 {
-    struct pollfd fd = {.fd = w->stop_fd, .events = POLLIN};
+    struct pollfd fds[2] = {{.fd = w->stop_fd, .events = POLLIN},
+                            {.fd = w->release_fd, .events = POLLIN}};
     int n;
     do {
-        n = poll(&fd, 1, (int)ms);
+        n = poll(fds, ms == WIRE_HELD ? 2 : 1, (int)ms);
     } while (n < 0 && errno == EINTR);
-    return n == 0;
+    return n == 0 || (n > 0 && !fds[0].revents);
 }
 
 void wire_hang(const struct wire *w)

@@ -20,6 +20,7 @@
 struct wire {
     int fd;
     int stop_fd;
+    int release_fd;   /* readable from the release on */
     struct bytes in;  /* read but not used yet, from `used` on */
     size_t used;      /* bytes of `in` that belong to requests already handled */
     bool chunked;     /* the reply's body is sent in chunks */
@@ -54,7 +55,9 @@ bool wire_send(struct wire *w, struct view data);
 bool wire_send_body(struct wire *w, struct view data);
 bool wire_send_body_end(struct wire *w);
 
-/* Waits. False: the program ends. */
+#define WIRE_HELD (-1)
+
+/* Waits `ms`, or with WIRE_HELD until the release. False: the program ends. */
 bool wire_pause(const struct wire *w, int64_t ms);
 
 /* Waits until the peer has closed. */

@@ -34,6 +34,7 @@ HONEST=$CHANCAT # prepares and looks; CHANCAT is what is tried
 HARM_LINES=2  # of each point
 HARM_STRIDE=1 # only every n-th point
 HARM_SETTLE=0.3
+HARM_IDLE=0.3 # how long a reader waits for more
 HARM_RETRY=10
 HARM_SECOND=()
 : "${ODD:=$ROOT/build/default/odd.so}"
@@ -143,7 +144,7 @@ prepare() {
         "$HONEST" -s "$channel" <in 2>err.0 || problem 'no first message'
         "$HONEST" -r -n all -C cur "$channel" >out.0 2>err.0 || problem 'no first run'
         "$HONEST" -s "$channel" < <(seq -f "$channel-more-%g" "$HARM_LINES") 2>err.0
-        victim=("$CHANCAT" -r -f --idle 0.1 --retry-for "$HARM_RETRY" -C cur "$channel")
+        victim=("$CHANCAT" -r -f --idle "$HARM_IDLE" --retry-for "$HARM_RETRY" -C cur "$channel")
         second=("$CHANCAT" -r -n all -C cur "$channel")
         statuses='6 1'
         ;;
@@ -266,7 +267,7 @@ sweep() {
     : >../problems
     : >../sent
     call=none k=0 fault=none
-    prepare "$job"
+    HARM_IDLE=3 prepare "$job" # enough for every step
     timeout -k 5 "$WAIT_SECS" strace -f -qq -o trace -e "trace=$(set_of "$CALLS_KILL")" \
         "${victim[@]}" <in >out.1 2>err.1
     [ $? = "${statuses%% *}" ] || problem "undisturbed: $(cat err.1)"
@@ -459,7 +460,7 @@ is_shared() {
 # share_outbox ENQUEUERS LINES KILLS: all at once into ./outbox, while a sender is killed again and
 # again, KILLS times at least. Sets KILLED; the files are $HARM/shared.*. STATUS is the last flush's.
 share_outbox() {
-    local i name pids=()
+    local i name pids=() life=0.1
     local flush=("$CHANCAT" -q --flush --settle "$HARM_SETTLE" --outbox outbox)
     KILLED=0
     rm -f "$HARM"/e[0-9]* "$HARM/enough"
@@ -471,10 +472,13 @@ share_outbox() {
     while is_shared; do
         # The shell in between does not say "Killed".
         if ! (
-            timeout -s KILL "0.0$((RANDOM % 7 + 1))" "${flush[@]}" 2>>err
+            timeout -s KILL "$life" "${flush[@]}" 2>>err
             [ $? != 137 ]
         ) 2>/dev/null; then
             KILLED=$((KILLED + 1))
+            printf -v life '0.%02d' $((RANDOM % 7 + 1))
+        else # so quick a machine needs less time
+            life=0.00$((RANDOM % 9 + 1))
         fi
         [ "$KILLED" -lt "$3" ] || : >"$HARM/enough"
     done
@@ -499,16 +503,19 @@ handles_alarm() {
     [ -z "$caught" ] || [ $((0x$caught >> 13 & 1)) = 1 ]
 }
 
-# interrupt_all PROCESS...: as often as it goes, until the first is gone. chancat and chancatd have
+# interrupt_all LEAST PROCESS...: as often as it goes, until the first is gone; its stdin, the
+# descriptor FEED, is closed after LEAST of them. chancat and chancatd have
 # a handler for SIGALRM (stop.c) that interrupts system calls; SIGSTOP and SIGCONT interrupt some
 # others. Sets INTERRUPTS.
 interrupt_all() {
-    local pid
+    local pid least=$1
+    shift
     INTERRUPTS=0
     for pid; do
         wait_until handles_alarm "$pid"
     done
     while alive "$1"; do
+        [ "$INTERRUPTS" -lt "$least" ] || exec {FEED}>&-
         for pid; do
             kill -ALRM "$pid" && kill -STOP "$pid" && kill -CONT "$pid" && kill -ALRM "$pid"
             INTERRUPTS=$((INTERRUPTS + 4))

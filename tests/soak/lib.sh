@@ -129,6 +129,18 @@ judge_lane() {
     "$ROOT/tests/soak/oracle" "$LANES/$1.sent" "$LANES/$1.stored" >"$LANES/$1.verdict"
 }
 
+# too_late NAME: how many requests a plain server got so late, on a machine that was too busy, that
+# nothing is promised about them: --settle may have passed. With keys none is ever too late.
+too_late() {
+    local kind=plain
+    case $1 in
+    keys* | outbox* | batches*) kind=keys ;;
+    esac
+    sed -n 's/.* fault=unparked .* delay=\([0-9.]*\) .*/\1/p' "$LANES/$1.proxy" |
+        awk -v kind=$kind -v most="$(awk -v s="$SETTLE" -v p="$PARK_MAX" 'BEGIN { print (s + p) / 2 }')" \
+            'kind == "plain" && $1 > most { n++ } END { print n + 0 }'
+}
+
 # sum FIELD VERDICT...: of the oracle's numbers, such as lost.
 sum() {
     local field=$1

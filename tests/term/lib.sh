@@ -59,7 +59,7 @@ close_terminals() {
 programs_ended() {
     local pid
     for pid in $_programs; do
-        ! kill -0 "$pid" 2>/dev/null || return 1
+        gone "$pid" || return 1
     done
 }
 

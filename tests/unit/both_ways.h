@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * both_ways: JSON is read in one of two ways, from the fields where they lie (flat.h) or from
- * Jansson's tree. TWICE(test) is a test that goes both, one after the other.
+ * Jansson's tree. TWICE(test) is a test that goes both, one after the other; a test that goes both
+ * by itself sets only_trees.
  *
  * For one program; it is linked with -Wl,--wrap=flat_read.
  */
@@ -22,14 +23,14 @@ size_t __wrap_flat_read(struct flat *f, struct span text)
     return only_trees ? 0 : __real_flat_read(f, text);
 }
 
-static int both_ways(void **state)
+static inline int both_ways(void **state)
 {
     (void)state;
     only_trees = false;
     return 0;
 }
 
-static int only_with_trees(void **state)
+static inline int only_with_trees(void **state)
 {
     (void)state;
     only_trees = true;

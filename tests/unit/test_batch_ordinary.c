@@ -13,20 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/flat.h"
 #include "server/batch.h"
+#include "unit/both_ways.h"
 #include "unit/dice.h"
 
 #define ROUNDS 200000
-
-static bool trees_only;
-
-size_t __real_flat_read(struct flat *f, struct span text);
-size_t __wrap_flat_read(struct flat *f, struct span text);
-size_t __wrap_flat_read(struct flat *f, struct span text)
-{
-    return trees_only ? 0 : __real_flat_read(f, text);
-}
 
 /* Pieces of strings: the first of them good, then white space, then what must be refused. */
 static const char *const pieces[] = {
@@ -89,9 +80,9 @@ static bool same_batch(struct span body)
     struct error fast_error = {0}, tree_error = {0};
     batch_init(&fast);
     batch_init(&tree);
-    trees_only = false;
+    only_trees = false;
     enum error_kind kind = batch_parse(&fast, body, &fast_error);
-    trees_only = true;
+    only_trees = true;
     assert_int_equal(batch_parse(&tree, body, &tree_error), kind);
     assert_string_equal(fast_error.text, tree_error.text);
     assert_int_equal(fast.count, tree.count);

@@ -219,10 +219,31 @@ static int tear_down(void **state)
     return chdir("/") == 0 ? rmdir(*state) : -1;
 }
 
+/* Whose report has it. */
+static void what_is_wrong_is_for_the_doctor(void **state)
+{
+    (void)state;
+    struct options o;
+    struct error e = {0};
+    assert_int_equal(read_words(&o, "--doctor -n x a", OPTIONS_NO_TERMINAL, &e), ERROR_NONE);
+    assert_int_equal(o.wrong.kind, ERROR_USAGE);
+    assert_string_not_equal(o.wrong.text, "");
+    assert_string_equal(e.text, "");
+    options_release(&o);
+    assert_int_equal(read_words(&o, "--doctor a", OPTIONS_NO_TERMINAL, NULL), ERROR_NONE);
+    assert_int_equal(o.wrong.kind, ERROR_NONE);
+    options_release(&o);
+    assert_int_equal(read_words(&o, "-n x a", OPTIONS_NO_TERMINAL, &e), ERROR_USAGE);
+    assert_int_equal(o.wrong.kind, ERROR_NONE);
+    assert_string_not_equal(e.text, "");
+    options_release(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_as_documented),
+        cmocka_unit_test(what_is_wrong_is_for_the_doctor),
         cmocka_unit_test(what_makes_no_sense_is_a_usage_error),
         cmocka_unit_test(flag_beats_environment_beats_file),
         cmocka_unit_test(a_mistake_in_the_file_names_its_line),

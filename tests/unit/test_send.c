@@ -121,47 +121,44 @@ static void each_line_is_posted_once_in_order(void **state)
     assert_false(failed);
 }
 
-static void a_refused_line_is_counted_and_the_next_is_sent(void **state)
-{
-    (void)state;
-    struct options o = {.retry_for_ms = 1000};
-    struct tally tally;
+static const struct outcome {
+    const char *text;
+    bool batches;
+    enum error_kind outcomes[3];
+    const char *posted;
+    int status;
+    int64_t refused, unsent, unknown;
     bool failed;
-    fake.outcomes[1] = ERROR_REFUSED;
-    send_text("a\nb\nc\n", &o, &tally, &failed);
-    assert_string_equal(fake.posted, "[c/me/a][c/me/b][c/me/c]");
-    assert_int_equal(tally_status(&tally), 4);
-    assert_int_equal(tally.lines_refused, 1);
-    assert_false(failed);
-}
+} outcomes[] = {
+    /* the lines behind a refused one are sent */
+    {"a\nb\nc\n", false, {0, ERROR_REFUSED}, "[c/me/a][c/me/b][c/me/c]", 4, 1, 0, 0, false},
+    /* giving up counts what was read */
+    {"a\nb\nc\nd", false, {0, ERROR_UNREACHABLE}, "[c/me/a][c/me/b]", 3, 0, 3, 0, true},
+    /* an outcome that stays unknown ends the run */
+    {"a\nb\nc\n", false, {0, ERROR_UNKNOWN}, "[c/me/a][c/me/b]", 5, 0, 1, 1, true},
+    /* a batch counts all its lines */
+    {"a\nb\nc\n", true, {ERROR_UNKNOWN}, "[3..c]", 5, 0, 0, 3, true},
+    {"a\nb\n", true, {ERROR_UNREACHABLE}, "[2..b]", 3, 0, 2, 0, true},
+};
 
-static void giving_up_counts_what_was_read(void **state)
+static void each_outcome_is_counted(void **state)
 {
-    (void)state;
-    struct options o = {.retry_for_ms = 0};
-    struct tally tally;
-    bool failed;
-    fake.outcomes[1] = ERROR_UNREACHABLE;
-    send_text("a\nb\nc\nd", &o, &tally, &failed);
-    assert_string_equal(fake.posted, "[c/me/a][c/me/b]");
-    assert_int_equal(tally_status(&tally), 3);
-    assert_int_equal(tally.lines_unsent, 3);
-    assert_true(failed);
-}
-
-static void an_outcome_that_stays_unknown_ends_the_run(void **state)
-{
-    (void)state;
-    struct options o = {.retry_for_ms = INT64_MAX};
-    struct tally tally;
-    bool failed;
-    fake.outcomes[1] = ERROR_UNKNOWN;
-    send_text("a\nb\nc\n", &o, &tally, &failed);
-    assert_string_equal(fake.posted, "[c/me/a][c/me/b]");
-    assert_int_equal(tally_status(&tally), 5);
-    assert_int_equal(tally.lines_unknown, 1);
-    assert_int_equal(tally.lines_unsent, 1);
-    assert_true(failed);
+    for (size_t i = 0; i < COUNT(outcomes); i++) {
+        const struct outcome *want = &outcomes[i];
+        struct options o = {.retry_for_ms = 1000};
+        struct tally tally;
+        bool failed;
+        set_up(state);
+        fake.batches = want->batches;
+        memcpy(fake.outcomes, want->outcomes, sizeof(want->outcomes));
+        send_text(want->text, &o, &tally, &failed);
+        assert_string_equal(fake.posted, want->posted);
+        assert_int_equal(tally_status(&tally), want->status);
+        assert_int_equal(tally.lines_refused, want->refused);
+        assert_int_equal(tally.lines_unsent, want->unsent);
+        assert_int_equal(tally.lines_unknown, want->unknown);
+        assert_int_equal(failed, want->failed);
+    }
 }
 
 static void json_lines_name_what_the_command_line_does_not(void **state)
@@ -327,25 +324,6 @@ static void equal_lines_of_a_batch_are_looked_for_one_behind_the_other(void **st
     assert_int_equal(fake.watermarks, 50102103); /* the ids that those before have claimed */
 }
 
-static void a_batch_that_stays_unknown_counts_all_its_lines(void **state)
-{
-    (void)state;
-    struct options o = {.retry_for_ms = 0};
-    struct tally tally;
-    bool failed;
-    fake.batches = true;
-    fake.outcomes[0] = ERROR_UNKNOWN;
-    send_text("a\nb\nc\n", &o, &tally, &failed);
-    assert_int_equal(tally.lines_unknown, 3);
-    assert_int_equal(tally_status(&tally), 5);
-    set_up(state);
-    fake.batches = true;
-    fake.outcomes[0] = ERROR_UNREACHABLE;
-    send_text("a\nb\n", &o, &tally, &failed);
-    assert_int_equal(tally.lines_unsent, 2);
-    assert_int_equal(tally_status(&tally), 3);
-}
-
 static int set_up_all(void **state)
 {
     (void)state;
@@ -358,9 +336,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
     const struct CMUnitTest tests[] = {
         CASE(each_line_is_posted_once_in_order),
-        CASE(a_refused_line_is_counted_and_the_next_is_sent),
-        CASE(giving_up_counts_what_was_read),
-        CASE(an_outcome_that_stays_unknown_ends_the_run),
+        CASE(each_outcome_is_counted),
         CASE(json_lines_name_what_the_command_line_does_not),
         CASE(a_line_that_is_too_long_is_refused_by_us),
         CASE(lines_that_wait_go_together),
@@ -371,7 +347,6 @@ int main(void)
         CASE(a_refused_batch_is_sent_line_by_line),
         CASE(a_batch_that_may_be_stored_is_looked_for_line_by_line),
         CASE(equal_lines_of_a_batch_are_looked_for_one_behind_the_other),
-        CASE(a_batch_that_stays_unknown_counts_all_its_lines),
     };
     return cmocka_run_group_tests(tests, set_up_all, NULL);
 }

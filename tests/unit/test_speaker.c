@@ -110,7 +110,7 @@ static int tear_down(void **state)
 
 static void wait_for_posts(unsigned count)
 {
-    for (int i = 0; i < 5000 && atomic_load(&fake.posts) < count; i++)
+    for (int i = 0; i < 60000 && atomic_load(&fake.posts) < count; i++)
         poll(NULL, 0, 1);
     assert_int_equal(atomic_load(&fake.posts), count);
 }
