@@ -95,8 +95,8 @@ endif
 # --- files ------------------------------------------------------------------------------------
 
 common_c := $(wildcard src/common/*.c)
-# One of the two is the terminal's screen.
-no_screen_c := src/client/$(if $(readline),no_screen,screen).c
+# The terminal's screen, or what stands there instead of it.
+no_screen_c := $(if $(readline),src/client/no_screen.c,$(wildcard src/client/screen*.c))
 client_c := $(filter-out src/client/main.c $(no_screen_c),$(wildcard src/client/*.c))
 server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
