@@ -306,6 +306,7 @@ static void set_put_aside(void)
         rl_point = 0;
         screen.aside = true;
     }
+    screen.put_ms = 0;
     free(line);
 }
 

@@ -148,6 +148,19 @@ enum error_kind terminal_open(struct terminal *t, struct output *out, struct inp
     return ERROR_NONE;
 }
 
+/* The history has no lines with a newline in them, so what was pasted is kept row by row. */
+static void remember_rows(struct terminal *t, struct span text)
+{
+    while (text.len > 0) {
+        const char *newline = memchr(text.data, '\n', text.len);
+        size_t len = newline ? (size_t)(newline - text.data) : text.len;
+        if (len > 0)
+            terminal_remember(t, (struct span){text.data, len});
+        len += newline != NULL;
+        text = (struct span){text.data + len, text.len - len};
+    }
+}
+
 void terminal_leave(struct terminal *t)
 {
     struct buf typed;
@@ -157,8 +170,7 @@ void terminal_leave(struct terminal *t)
         screen_close(&typed);
     t->screen = false;
     output_unlock(t->out);
-    if (typed.len)
-        terminal_remember(t, (struct span){typed.data, typed.len});
+    remember_rows(t, (struct span){typed.data ? typed.data : "", typed.len});
     buf_release(&typed);
 }
 
