@@ -99,8 +99,8 @@ endif
 # --- files ------------------------------------------------------------------------------------
 
 common_c := $(wildcard src/common/*.c)
-# One of the two is the terminal's screen.
-no_screen_c := src/client/$(if $(readline),no_screen,screen).c
+# The terminal's screen, or what stands there instead of it.
+no_screen_c := $(if $(readline),src/client/no_screen.c,$(wildcard src/client/screen*.c))
 client_c := $(filter-out src/client/main.c $(no_screen_c),$(wildcard src/client/*.c))
 # Without libpq one file stands for all that use it.
 no_postgres_c := $(if $(postgres),src/server/no_store_pg.c,$(wildcard src/server/pg_*.c) src/server/store_pg.c)
