@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "server/store.h"
+#include "server/store_impl.h"
 #include "server/store_schema.h"
 
 #define PATH_BYTES 4096
@@ -46,7 +46,7 @@ static int open_to_look(const char *path, sqlite3 **ret)
     return r;
 }
 
-enum error_kind store_check(const char *where, struct error *e)
+enum error_kind store_sqlite_check(const char *where, struct error *e)
 {
     char what[300];
     int version;
