@@ -9,7 +9,7 @@
 #   SANITIZE=address,undefined   (or thread) build and test with these sanitizers
 #   READLINE=0                   build chancat without GNU readline: a plain terminal
 #   POSTGRES=0                   build chancatd without libpq: SQLite only
-#   INSTALL_DEPS=true            `check`, `lint` and `demo` install nothing
+#   INSTALL_DEPS=true            `check`, `lint` and the demos install nothing
 # Each combination of compiler, DEVELOPER and SANITIZE has its own directory, build/<variant>, and
 # nothing is written anywhere else.
 
@@ -212,7 +212,7 @@ FORCE:
 # --- try it -----------------------------------------------------------------------------------
 
 # The flags of libraries that were just installed are known to a new make only.
-.PHONY: demo chat
+.PHONY: demo chat cluster-demo
 demo: ## build, start a server and show messages going through it
 	@$(INSTALL_DEPS)
 	@$(MAKE) all
@@ -222,6 +222,12 @@ chat: ## the same server, and chancat at the terminal
 	@$(INSTALL_DEPS)
 	@$(MAKE) all
 	@CHANCAT=$(B)/chancat CHANCATD=$(B)/chancatd contrib/demo --chat
+
+# CLUSTER hands options through: make cluster-demo CLUSTER='-n 5000 -k 10'
+cluster-demo: ## three servers over one PostgreSQL behind haproxy, one killed on the way, and a count
+	@$(INSTALL_DEPS) --cluster
+	@$(MAKE) all
+	@CHANCAT=$(B)/chancat CHANCATD=$(B)/chancatd contrib/cluster/demo $(CLUSTER)
 
 # --- tests ------------------------------------------------------------------------------------
 
