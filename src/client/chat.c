@@ -14,6 +14,7 @@
 #include "client/receive.h"
 #include "client/speaker.h"
 #include "client/terminal.h"
+#include "client/visits.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
@@ -21,12 +22,8 @@
 /* How long a conversation that is over goes on trying to send what was typed. */
 #define END_MS 60000
 
-/* A channel that was shown. */
-struct visit {
-    struct buf name;
-    struct place place;
-    bool has_cursor; /* --cursor-file is about this one */
-};
+/* Who presses Return sooner than this has not read what was just said. */
+#define READING_MS 500
 
 struct chat {
     struct session *s;
@@ -35,8 +32,7 @@ struct chat {
     struct view view;
     struct look look; /* the poll loop's, as what follows */
     struct cursor *cursor;
-    struct visit visits[CHAT_PLACES_MAX]; /* a ring, the newest at visits[newest] */
-    unsigned newest, visited;
+    struct visits visits;
     unsigned shown_turn; /* of the channel that is shown */
     bool begun;          /* and the server has answered about it */
     /* The typing thread's: */
@@ -44,13 +40,16 @@ struct chat {
     struct line line;
     struct outbox outbox; /* lines go in here first, with --outbox */
     bool sender_changed;
-    unsigned history_turn; /* whose channel's history the arrow keys bring back */
+    struct buf here;    /* the channel that the prompt names, and what is typed is for */
+    unsigned here_turn; /* and its turn: another one than `turn` when the poll loop went back */
+    bool unsure;        /* what is typed was perhaps meant for the channel before */
+    int64_t told_ms;    /* when that was said; 0: not yet */
     pthread_t typing;
     bool typing_runs;
     atomic_bool over; /* [a] by /quit */
     pthread_mutex_t lock;
     /* Under the lock, a leaf: */
-    struct buf channel; /* that lines are typed for */
+    struct buf channel; /* that is to be shown */
     unsigned turn;      /* how often it was changed */
 };
 
@@ -108,17 +107,9 @@ static void failed(void *context, const struct speech *line, const struct error 
 {
     struct chat *c = context;
     struct tally *tally = &c->speaker.tally;
-    struct error why = *e;
-    enum terminal_back back = e->kind == ERROR_UNKNOWN ? TERMINAL_KEEP : TERMINAL_EDIT;
-    pthread_mutex_lock(&c->lock);
-    bool elsewhere = !span_equal(line->channel, span_of_buf(&c->channel));
-    pthread_mutex_unlock(&c->lock);
-    if (elsewhere) {
-        back = back == TERMINAL_EDIT ? TERMINAL_ELSEWHERE : back;
-        error_set(&why, e->kind, "to %.*s: %.800s", (int)line->channel.len, line->channel.data,
-                  e->text);
-    }
-    if (terminal_give_back(&c->terminal, line->typed, why.text, back) && !stop_signal())
+    if (terminal_give_back(&c->terminal, line->channel, line->typed, e->kind == ERROR_UNKNOWN,
+                           e->text) &&
+        !stop_signal())
         return; /* whoever typed it knows, and can do something about it */
     tally->lines_unknown += e->kind == ERROR_UNKNOWN;
     tally->lines_refused += e->kind == ERROR_REFUSED;
@@ -138,12 +129,11 @@ static enum error_kind keep_safe(struct chat *c, struct speech *speech, struct e
 static enum error_kind queue_line(struct chat *c, struct span typed, struct error *e)
 {
     const struct options *o = c->s->options;
-    pthread_mutex_lock(&c->lock);
-    struct speech speech = {.channel = span_of_buf(&c->channel),
+    struct speech speech = {.channel = span_of_buf(&c->here),
                             .sender = c->s->sender,
                             .content = c->line.content,
                             .typed = typed,
-                            .turn = c->turn};
+                            .turn = c->here_turn};
     if (c->sender_changed)
         speech.sender = span_of_buf(&c->sender);
     else if (o->json && text_trim(c->line.sender).len && !o->sender_named)
@@ -151,8 +141,34 @@ static enum error_kind queue_line(struct chat *c, struct span typed, struct erro
     enum error_kind kind = keep_safe(c, &speech, e);
     if (!kind && !speaker_add(&c->speaker, &speech))
         kind = error_set(e, ERROR_LOCAL, "too many lines wait to be sent");
-    pthread_mutex_unlock(&c->lock);
     return kind;
+}
+
+static void give_back(struct chat *c, struct span typed, const char *why)
+{
+    terminal_give_back(&c->terminal, span_of_buf(&c->here), typed, false, why);
+}
+
+/* After the channel was left that a line may have been begun for, Return is not enough: it is said
+ * first where the line would go now, and then there is time to read that. */
+static bool must_ask(struct chat *c, struct span typed)
+{
+    if (!c->unsure)
+        return false;
+    int64_t now_ms = clock_now_ms();
+    if (c->told_ms && now_ms - c->told_ms >= READING_MS) {
+        c->unsure = false;
+        return false;
+    }
+    bool screen = c->s->options->screen;
+    struct buf why;
+    buf_init(&why, SIZE_MAX / 8);
+    if (buf_addf(&why, "this is %.*s now; %s", (int)c->here.len, c->here.data,
+                 screen ? "Return sends it here" : "what is typed again is sent here") == 0)
+        give_back(c, typed, why.data);
+    buf_release(&why);
+    c->told_ms = now_ms;
+    return true;
 }
 
 static void send_text(struct chat *c, struct span typed, struct span text)
@@ -163,6 +179,8 @@ static void send_text(struct chat *c, struct span typed, struct span text)
         say(c, "Nothing sent!", text);
         return;
     }
+    if (must_ask(c, typed))
+        return;
     if (text.len > MESSAGE_CONTENT_MAX)
         kind = error_set(&e, ERROR_REFUSED, "it is longer than 1 MiB");
     else if (c->s->options->json)
@@ -175,7 +193,7 @@ static void send_text(struct chat *c, struct span typed, struct span text)
     if (!kind)
         kind = queue_line(c, typed, &e);
     if (kind)
-        terminal_give_back(&c->terminal, typed, e.text, TERMINAL_EDIT);
+        give_back(c, typed, e.text);
 }
 
 static bool is_name(struct chat *c, struct span name)
@@ -187,26 +205,52 @@ static bool is_name(struct chat *c, struct span name)
     return false;
 }
 
+/* What is typed from now on is for `name`. */
+static void go_to(struct chat *c, struct span name, unsigned turn)
+{
+    buf_clear(&c->here);
+    buf_add(&c->here, name.data, name.len);
+    c->here_turn = turn;
+    c->unsure = terminal_go_to(&c->terminal, name);
+    c->told_ms = 0;
+}
+
 static void change_channel(struct chat *c, struct span name)
 {
     bool good = is_name(c, name);
     if (name.len == 0)
         say(c, "A channel's name is missing.", name);
     pthread_mutex_lock(&c->lock);
-    bool same = span_equal(name, span_of_buf(&c->channel));
+    bool same = span_equal(name, span_of_buf(&c->channel)) && c->here_turn == c->turn;
     if (good && !same) {
         buf_clear(&c->channel);
         buf_add(&c->channel, name.data, name.len);
-        c->history_turn = ++c->turn;
+        c->turn++;
     }
+    unsigned turn = c->turn;
     pthread_mutex_unlock(&c->lock);
     if (!good || same)
         return;
     terminal_saw_channel(&c->terminal, name);
-    terminal_prompt(&c->terminal, name);
-    terminal_use_history(&c->terminal, name);
+    go_to(c, name, turn);
     atomic_store(&c->s->leave, true);
     http_wake(c->s->poll_http);
+}
+
+/* The poll loop may have gone back to another channel. */
+static void follow(struct chat *c)
+{
+    struct buf channel;
+    buf_init(&channel, MESSAGE_NAME_MAX);
+    pthread_mutex_lock(&c->lock);
+    unsigned turn = c->turn;
+    buf_add(&channel, c->channel.data, c->channel.len);
+    pthread_mutex_unlock(&c->lock);
+    if (turn != c->here_turn) {
+        go_to(c, span_of_buf(&channel), turn);
+        c->unsure |= !c->s->options->screen; /* nobody knows what is half typed there */
+    }
+    buf_release(&channel);
 }
 
 static void change_name(struct chat *c, struct span name)
@@ -219,11 +263,11 @@ static void change_name(struct chat *c, struct span name)
     say(c, "You are %s.", c->sender_changed ? span_of_buf(&c->sender) : c->s->sender);
 }
 
-/* What stands in one line; a paste of several holds no commands. */
-static void obey(struct chat *c, struct span typed, bool whole)
+/* What stands in one line. */
+static void obey(struct chat *c, struct span typed)
 {
-    struct span argument = typed;
-    switch (whole ? command_parse(typed, &argument) : COMMAND_TEXT) {
+    struct span argument;
+    switch (command_parse(typed, &argument)) {
     case COMMAND_TEXT:
         send_text(c, typed, argument);
         break;
@@ -240,44 +284,62 @@ static void obey(struct chat *c, struct span typed, bool whole)
         c->over = true;
         break;
     case COMMAND_UNKNOWN:
-        terminal_give_back(&c->terminal, typed,
-                           "there is no such command; // sends a line that begins with a slash",
-                           TERMINAL_EDIT);
+        give_back(c, typed, "there is no such command; // sends a line that begins with a slash");
         break;
     }
 }
 
-/* The poll loop may have gone back to another channel. */
-static void check_history(struct chat *c)
+/* One of several lines that were pasted, which is no command whatever it begins with. If it comes
+ * back it stands alone, and must not become one. */
+static void obey_pasted(struct chat *c, struct span line)
 {
-    struct buf channel;
-    buf_init(&channel, MESSAGE_NAME_MAX);
-    pthread_mutex_lock(&c->lock);
-    bool same = c->history_turn == c->turn;
-    c->history_turn = c->turn;
-    if (!same)
-        buf_add(&channel, c->channel.data, c->channel.len);
-    pthread_mutex_unlock(&c->lock);
-    if (!same)
-        terminal_use_history(&c->terminal, span_of_buf(&channel));
-    buf_release(&channel);
+    struct buf typed;
+    buf_init(&typed, SIZE_MAX / 8);
+    if ((line.len && *line.data == '/' && buf_add_char(&typed, '/')) ||
+        buf_add(&typed, line.data, line.len))
+        give_back(c, line, "no memory");
+    else if (text_trim(line).len)
+        send_text(c, span_of_buf(&typed), line);
+    buf_release(&typed);
 }
 
 static void take_typed(struct chat *c, struct span typed)
 {
-    check_history(c);
     const char *newline = c->s->options->null ? NULL : memchr(typed.data, '\n', typed.len);
     bool whole = !newline;
+    if (!c->s->options->screen)
+        follow(c);
     if (text_trim(typed).len)
         terminal_remember(&c->terminal, typed);
+    if (whole)
+        obey(c, typed);
     for (; newline; newline = memchr(typed.data, '\n', typed.len)) {
         struct span first = {typed.data, (size_t)(newline - typed.data)};
-        if (text_trim(first).len)
-            obey(c, first, false);
+        obey_pasted(c, first);
         typed = (struct span){newline + 1, typed.len - first.len - 1};
     }
-    if (whole || text_trim(typed).len)
-        obey(c, typed, whole);
+    if (!whole)
+        obey_pasted(c, typed);
+}
+
+/* The next thing that is typed. */
+static enum terminal_result take_next(struct chat *c, struct error *e)
+{
+    enum terminal_result r = terminal_read(&c->terminal, &c->typed, e);
+    if (r == TERMINAL_MOVED) {
+        follow(c);
+        return r;
+    }
+    struct buf clean;
+    buf_init(&clean, SIZE_MAX / 8);
+    if (r == TERMINAL_LINE) {
+        if (text_add_sanitized(&clean, span_of_buf(&c->typed), true, NULL))
+            give_back(c, span_of_buf(&c->typed), "no memory");
+        else
+            take_typed(c, span_of_buf(&clean));
+    }
+    buf_release(&clean);
+    return r;
 }
 
 static void *typing_main(void *context)
@@ -286,13 +348,8 @@ static void *typing_main(void *context)
     struct error e;
     enum terminal_result r = TERMINAL_LINE;
     stop_block_here();
-    while (!c->over && (r = terminal_read(&c->terminal, &c->typed, &e)) == TERMINAL_LINE) {
-        struct buf clean;
-        buf_init(&clean, SIZE_MAX / 8);
-        if (text_add_sanitized(&clean, span_of_buf(&c->typed), true, NULL) == 0)
-            take_typed(c, span_of_buf(&clean));
-        buf_release(&clean);
-    }
+    while (!c->over && (r == TERMINAL_LINE || r == TERMINAL_MOVED))
+        r = take_next(c, &e);
     if (r == TERMINAL_FAILED)
         log_error("%s", e.text);
     terminal_leave(&c->terminal);
@@ -312,23 +369,6 @@ static void *typing_main(void *context)
 }
 
 /* --- one channel after the other -------------------------------------------------------------- */
-
-/* Where this channel was left, or a new place. */
-static struct visit *visit(struct chat *c, struct span name)
-{
-    for (unsigned i = 0; i < c->visited; i++) {
-        if (span_equal(span_of_buf(&c->visits[i].name), name))
-            return &c->visits[i];
-    }
-    unsigned at = c->visited < CHAT_PLACES_MAX ? c->visited++ : ++c->newest % CHAT_PLACES_MAX;
-    struct visit *v = &c->visits[at];
-    buf_release(&v->name);
-    buf_init(&v->name, MESSAGE_NAME_MAX);
-    buf_add(&v->name, name.data, name.len);
-    v->place = (struct place){0};
-    v->has_cursor = false;
-    return v;
-}
 
 static void on_started(void *context)
 {
@@ -351,6 +391,8 @@ static unsigned wanted(struct chat *c, struct buf *ret)
     unsigned turn = c->turn;
     atomic_store(&c->s->leave, false);
     pthread_mutex_unlock(&c->lock);
+    if (c->over && c->s->options->follow) /* by /quit, which must not be forgotten */
+        atomic_store(&c->s->leave, true);
     return turn;
 }
 
@@ -367,42 +409,55 @@ static void show_channel(struct chat *c, struct visit *v, struct tally *tally)
     v->place = s->place;
 }
 
-/* The server refused the channel that was asked for: back to the one before. */
-static void go_back(struct chat *c, struct visit *from)
+/* The server refused the channel that is shown: back to the one before, unless another one was
+ * asked for meanwhile. */
+static void go_back(struct chat *c, const struct visit *to)
 {
     pthread_mutex_lock(&c->lock);
-    buf_clear(&c->channel);
-    buf_add(&c->channel, from->name.data, from->name.len);
-    c->turn++;
+    bool back = c->turn == c->shown_turn;
+    if (back) {
+        buf_clear(&c->channel);
+        buf_add(&c->channel, to->name.data, to->name.len);
+        c->turn++;
+    }
     pthread_mutex_unlock(&c->lock);
-    terminal_prompt(&c->terminal, span_of_buf(&from->name));
+    if (back)
+        terminal_wake(&c->terminal);
+}
+
+/* Shows the channel that is wanted, until there is another one. False: it is over. `*before`: the
+ * one that was shown last; a refused one was not. */
+static bool show_wanted(struct chat *c, struct buf *name, struct visit **before,
+                        struct tally *tally)
+{
+    struct tally part = {0};
+    unsigned last_turn = c->shown_turn;
+    c->shown_turn = wanted(c, name);
+    struct visit *now = visits_find(&c->visits, span_of_buf(name), *before);
+    if (!*before)
+        now->has_cursor = c->cursor != NULL;
+    else if (c->shown_turn != last_turn)
+        say(c, "-- %s --", span_of_buf(name));
+    show_channel(c, now, &part);
+    bool again = atomic_load(&c->s->leave) && !c->over;
+    if (part.refused && *before && now != *before && !c->begun) {
+        if (!again)
+            go_back(c, *before);
+        part.refused = false;
+        again = true;
+    } else
+        *before = now;
+    tally_merge(tally, &part);
+    return again && !c->over;
 }
 
 static void converse(struct chat *c, struct tally *tally)
 {
     struct buf name;
     buf_init(&name, MESSAGE_NAME_MAX);
-    struct visit *before = NULL, *now;
-    bool again = true;
-    while (again && !stop_signal()) {
-        struct tally part = {0};
-        c->shown_turn = wanted(c, &name);
-        now = visit(c, span_of_buf(&name));
-        if (!before)
-            now->has_cursor = c->cursor != NULL;
-        else if (now != before)
-            say(c, "-- %s --", span_of_buf(&name));
-        show_channel(c, now, &part);
-        again = atomic_load(&c->s->leave) && !c->over;
-        if (!again && part.refused && before && now != before && !c->begun) {
-            go_back(c, before);
-            now = before;
-            part.refused = false;
-            again = true;
-        }
-        before = now;
-        tally_merge(tally, &part);
-    }
+    struct visit *before = NULL;
+    while (!stop_signal() && show_wanted(c, &name, &before, tally))
+        ;
     buf_release(&name);
 }
 
@@ -452,9 +507,8 @@ static bool start_typing(struct chat *c, struct tally *tally)
     struct session *s = c->s;
     buf_add(&c->channel, s->channel.data, s->channel.len);
     terminal_saw_channel(&c->terminal, s->channel);
-    terminal_use_history(&c->terminal, s->channel);
     greet(c);
-    terminal_prompt(&c->terminal, s->channel);
+    go_to(c, s->channel, 0);
     int failure = pthread_create(&c->typing, NULL, typing_main, c);
     c->typing_runs = failure == 0;
     if (failure) {
@@ -478,8 +532,7 @@ static void finish(struct chat *c, struct tally *tally)
     speaker_release(&c->speaker);
     if (c->s->options->outbox)
         outbox_close(&c->outbox);
-    for (unsigned i = 0; i < c->visited; i++)
-        buf_release(&c->visits[i].name);
+    visits_release(&c->visits);
     c->s->cursor = c->cursor; /* to be closed */
     c->s->view = NULL;
     c->s->channel = (struct span){"", 0};
@@ -487,6 +540,7 @@ static void finish(struct chat *c, struct tally *tally)
     line_release(&c->line);
     buf_release(&c->typed);
     buf_release(&c->sender);
+    buf_release(&c->here);
     buf_release(&c->channel);
     pthread_mutex_destroy(&c->lock);
 }
@@ -508,6 +562,7 @@ void chat_run(struct session *s, struct tally *tally)
     pthread_mutex_init(&c->lock, NULL);
     buf_init(&c->channel, MESSAGE_NAME_MAX);
     buf_init(&c->sender, MESSAGE_NAME_MAX);
+    buf_init(&c->here, MESSAGE_NAME_MAX);
     buf_init(&c->typed, SIZE_MAX / 8);
     buf_init(&channel, SIZE_MAX / 8);
     buf_init(&sender, SIZE_MAX / 8);

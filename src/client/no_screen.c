@@ -69,6 +69,16 @@ bool screen_put(struct span text)
     return false;
 }
 
+bool screen_is_empty(void)
+{
+    return true;
+}
+
+enum screen_event screen_event(void)
+{
+    return SCREEN_NOTHING;
+}
+
 void screen_forget(void)
 {
 }

@@ -2,9 +2,9 @@
 #include "client/screen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +15,16 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
-#include "client/commands.h"
 #include "client/history.h"
 #include "client/layout.h"
+#include "client/screen_complete.h"
+#include "client/tty.h"
+#include "common/clock.h"
 #include "common/stop.h"
+#include "common/wake.h"
 
 #define ACCEPTED_MAX (64u * 1024 * 1024) /* pasted lines that nobody has taken yet */
+#define UNSEEN_MS    300 /* nobody answers sooner to what he sees: his text was meant without it */
 
 static struct {
     bool open;    /* readline has the terminal */
@@ -29,13 +33,17 @@ static struct {
     bool keep;    /* as screen_prompt() says */
     bool ended;   /* an end of file was typed */
     bool hung_up; /* the terminal is gone: what was half typed is not sent */
+    bool full;    /* a line was too long to be accepted */
+    bool aside;   /* a line that was put went to the history */
     int columns, rows;
-    char intr, susp;     /* keys that the terminal made signals of; 0: none */
-    struct buf accepted; /* lines, each with a NUL behind it */
-    const struct seen *senders, *channels;
-    int signals[2]; /* a byte for each SIGWINCH (w) and SIGCONT (c) */
+    char intr, susp;       /* keys that the terminal made signals of; 0: none */
+    struct buf accepted;   /* lines, each with a NUL behind it */
+    struct buf left;       /* what was half typed when the terminal went away */
+    int64_t put_ms;        /* when the line was put that no key has met yet; 0: there is none */
+    struct wake signals;   /* by SIGWINCH and SIGCONT */
+    atomic_bool continued; /* lock-free: the handler sets it */
     struct sigaction before_winch, before_cont;
-} screen = {.signals = {-1, -1}};
+} screen;
 
 bool screen_is_capable(void)
 {
@@ -50,7 +58,7 @@ const char *screen_library_version(void)
 
 int screen_signal_fd(void)
 {
-    return screen.signals[0];
+    return wake_fd(&screen.signals);
 }
 
 bool screen_ended(void)
@@ -155,9 +163,9 @@ void screen_show(void)
 
 static void on_signal(int signal_number)
 {
-    int saved = errno;
-    (void)!write(screen.signals[1], signal_number == SIGCONT ? "c" : "w", 1);
-    errno = saved;
+    if (signal_number == SIGCONT)
+        atomic_store(&screen.continued, true);
+    wake_up(&screen.signals);
 }
 
 static void handle_signals(void)
@@ -178,6 +186,7 @@ static void prepare(int meta)
     struct termios modes;
     if (screen.raw)
         return;
+    tty_take();
     rl_prep_terminal(meta);
     screen.raw = true;
     if (tcgetattr(STDIN_FILENO, &modes))
@@ -198,17 +207,16 @@ static void give_back(void)
     rl_eof_found = 0; /* or it would end the line that has been taken away */
     if (screen.raw)
         rl_deprep_terminal();
+    tty_given_back();
     screen.raw = false;
     fflush(rl_outstream);
 }
 
 void screen_refresh(void)
 {
-    char bytes[64];
-    ssize_t n = read(screen.signals[0], bytes, sizeof(bytes));
-    if (!screen.open || n <= 0)
+    if (!wake_clear(&screen.signals) || !screen.open)
         return;
-    if (memchr(bytes, 'c', (size_t)n)) { /* whoever had the terminal meanwhile has changed it */
+    if (atomic_exchange(&screen.continued, false)) { /* who had the terminal has changed it */
         give_back();
         prepare(1);
         screen.shown = false;
@@ -221,12 +229,14 @@ void screen_refresh(void)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
-static void accept(struct span line)
+static bool accept(struct span line)
 {
-    if (buf_reserve(&screen.accepted, line.len + 1) == 0) {
+    screen.full = buf_reserve(&screen.accepted, line.len + 1) != 0;
+    if (!screen.full) {
         buf_add(&screen.accepted, line.data, line.len);
         buf_add_char(&screen.accepted, '\0');
     }
+    return !screen.full;
 }
 
 static struct span typed(void)
@@ -241,7 +251,8 @@ static int on_enter(int count, int key)
     if (screen.hung_up || stop_signal())
         return 0;
     if (!screen.keep) {
-        accept(typed());
+        if (!accept(typed()))
+            return rl_ding();
         rl_clear_visible_line();
         rl_delete_text(0, rl_end);
         rl_point = 0;
@@ -249,7 +260,6 @@ static int on_enter(int count, int key)
     return rl_newline(count, key);
 }
 
-/* Also when a key that only the user's inputrc knows accepts the line. */
 static void on_line(char *line)
 {
     if (!line)
@@ -269,6 +279,12 @@ static int on_interrupt(int count, int key)
     return 0;
 }
 
+static int on_nothing(int count, int key)
+{
+    (void)count, (void)key;
+    return rl_ding();
+}
+
 static int on_suspend(int count, int key)
 {
     (void)count, (void)key;
@@ -278,6 +294,40 @@ static int on_suspend(int count, int key)
     prepare(1);
     screen_show();
     return 0;
+}
+
+/* A line was put there a moment ago, and somebody was typing: his text is another line. */
+static void set_put_aside(void)
+{
+    char *line = strndup(typed().data, typed().len);
+    if (line) {
+        screen_remember(line);
+        rl_delete_text(0, rl_end);
+        rl_point = 0;
+        screen.aside = true;
+    }
+    screen.put_ms = 0;
+    free(line);
+}
+
+static bool is_unseen(void)
+{
+    return screen.put_ms && clock_now_ms() - screen.put_ms < UNSEEN_MS;
+}
+
+static void meet_key(unsigned char key)
+{
+    bool writes = key >= 0x20 && key != 0x7F && !RL_ISSTATE(RL_STATE_MULTIKEY) &&
+                  rl_get_keymap() != vi_movement_keymap;
+    if (writes && is_unseen())
+        set_put_aside();
+}
+
+static int on_paste(int count, int key)
+{
+    if (is_unseen())
+        set_put_aside();
+    return rl_bracketed_paste_begin(count, key);
 }
 
 /* Waits with an eye on signals, and tells a terminal that went away from an end of file. */
@@ -293,103 +343,58 @@ static int get_key(FILE *from)
         if (ready < 0 || fds[1].revents)
             return EOF;
         ssize_t n = read(fds[0].fd, &c, 1);
-        if (n == 1)
+        if (n == 1) {
+            meet_key(c);
             return c;
+        }
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
+        if (!screen.hung_up) /* readline drops it when it meets the end once more */
+            buf_add(&screen.left, typed().data, typed().len);
         screen.hung_up = true;
         return EOF;
     }
 }
 
+#define MAPS 3
+
+static Keymap map(size_t n)
+{
+    return n == 0 ? emacs_standard_keymap : n == 1 ? vi_insertion_keymap : vi_movement_keymap;
+}
+
 static void bind(char key, rl_command_func_t *function)
 {
-    Keymap maps[] = {emacs_standard_keymap, vi_insertion_keymap, vi_movement_keymap};
-    for (size_t i = 0; key && i < sizeof(maps) / sizeof(maps[0]); i++)
-        rl_bind_key_in_map((unsigned char)key, function, maps[i]);
+    for (size_t i = 0; key && i < MAPS; i++)
+        rl_bind_key_in_map((unsigned char)key, function, map(i));
 }
 
-/* --- completion ------------------------------------------------------------------------------- */
-
-static char *join(const char *a, const char *b)
+/* Whatever keys this function of readline has, by the user's inputrc perhaps, get another one. */
+static void replace(rl_command_func_t *old, rl_command_func_t *function)
 {
-    size_t len = strlen(a), more = strlen(b);
-    char *joined = malloc(len + more + 1); /* readline frees it, and ends when there is no memory */
-    if (joined) {
-        memcpy(joined, a, len);
-        memcpy(joined + len, b, more + 1);
+    for (size_t i = 0; i < MAPS; i++) {
+        char **keys = rl_invoking_keyseqs_in_map(old, map(i));
+        for (size_t k = 0; keys && keys[k]; k++) {
+            rl_bind_keyseq_in_map(keys[k], function, map(i));
+            free(keys[k]);
+        }
+        free(keys);
     }
-    return joined;
 }
 
-static char *next_command(const char *start, int state)
+static void bind_keys(void)
 {
-    static size_t i;
-    if (!state)
-        i = 0;
-    for (const char *name; (name = command_name(i++)) != NULL;) {
-        if (strncmp(name, start, strlen(start)) == 0)
-            return join(name, "");
-    }
-    return NULL;
-}
-
-static char *next_seen(const struct seen *seen, const char *start, int state, const char *behind)
-{
-    static size_t i;
-    if (!state)
-        i = 0;
-    while (i < seen->count) {
-        const char *name = seen->names[i++];
-        if (strncmp(name, start, strlen(start)) == 0)
-            return join(name, behind);
-    }
-    return NULL;
-}
-
-static char *next_channel(const char *start, int state)
-{
-    return next_seen(screen.channels, start, state, "");
-}
-
-static char *next_sender(const char *start, int state)
-{
-    return next_seen(screen.senders, start, state, "");
-}
-
-static char *next_addressed(const char *start, int state)
-{
-    return next_seen(screen.senders, start, state, ":");
-}
-
-static char **complete(const char *word, int start, int end)
-{
-    static const char channel[] = "/channel ";
-    (void)end;
-    rl_attempted_completion_over = 1; /* no names of files */
-    if (start == 0)
-        return rl_completion_matches(word, *word == '/' ? next_command : next_addressed);
-    if (start == (int)strlen(channel) && strncmp(rl_line_buffer, channel, strlen(channel)) == 0)
-        return rl_completion_matches(word, next_channel);
-    return rl_completion_matches(word, next_sender);
+    bind('\r', on_enter);
+    bind('\n', on_enter);
+    replace(rl_newline, on_enter);
+    replace(rl_operate_and_get_next, on_enter);
+    replace(rl_insert_comment, on_nothing); /* it would send the line */
+    replace(rl_bracketed_paste_begin, on_paste);
+    bind(screen.intr, on_interrupt);
+    bind(screen.susp, on_suspend);
 }
 
 /* --- the line --------------------------------------------------------------------------------- */
-
-static enum error_kind open_pipe(struct error *e)
-{
-    if (screen.signals[0] >= 0)
-        return ERROR_NONE;
-    if (pipe(screen.signals)) {
-        screen.signals[0] = screen.signals[1] = -1;
-        return error_set(e, ERROR_LOCAL, "cannot make a pipe: %s", strerror(errno));
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(screen.signals[i], F_SETFD, FD_CLOEXEC);
-        fcntl(screen.signals[i], F_SETFL, O_NONBLOCK);
-    }
-    return ERROR_NONE;
-}
 
 static void set_up_readline(void)
 {
@@ -401,34 +406,24 @@ static void set_up_readline(void)
     rl_getc_function = get_key;
     rl_prep_term_function = prepare;
     rl_deprep_term_function = keep_prepared;
-    rl_attempted_completion_function = complete;
-    rl_basic_word_break_characters = " \t\n";
-    rl_completer_word_break_characters = " \t\n";
-    rl_completer_quote_characters = "";
     rl_initialize();
-    rl_completion_query_items = 0; /* a question would hold up all who print */
-    rl_variable_bind("page-completions", "off");
     stifle_history((int)HISTORY_LINES_MAX);
 }
 
 enum error_kind screen_open(const struct seen *senders, const struct seen *channels,
                             struct error *e)
 {
-    enum error_kind kind = open_pipe(e);
-    if (kind)
-        return kind;
+    if (wake_fd(&screen.signals) < 0 && wake_open(&screen.signals, e))
+        return ERROR_LOCAL;
     buf_init(&screen.accepted, ACCEPTED_MAX);
-    screen.senders = senders;
-    screen.channels = channels;
+    buf_init(&screen.left, ACCEPTED_MAX);
     set_up_readline();
+    screen_complete_from(senders, channels);
     handle_signals();
     if (read_size(&screen.rows, &screen.columns))
         rl_set_screen_size(screen.rows, screen.columns);
     rl_callback_handler_install("", on_line);
-    bind('\r', on_enter);
-    bind('\n', on_enter);
-    bind(screen.intr, on_interrupt);
-    bind(screen.susp, on_suspend);
+    bind_keys();
     screen.open = screen.shown = true;
     return ERROR_NONE;
 }
@@ -437,7 +432,10 @@ void screen_close(struct buf *ret_typed)
 {
     if (!screen.open)
         return;
-    buf_add(ret_typed, typed().data, typed().len);
+    struct span left = typed();
+    if (screen.hung_up)
+        left = (struct span){screen.left.data, screen.left.len};
+    buf_add(ret_typed, left.data, left.len);
     screen_hide();
     rl_callback_handler_remove();
     give_back();
@@ -445,6 +443,7 @@ void screen_close(struct buf *ret_typed)
     sigaction(SIGWINCH, &screen.before_winch, NULL);
     sigaction(SIGCONT, &screen.before_cont, NULL);
     buf_release(&screen.accepted);
+    buf_release(&screen.left);
 }
 
 void screen_read(void)
@@ -456,6 +455,8 @@ void screen_read(void)
             screen.shown = false;
         screen_show();
         rl_callback_read_char();
+        if (!RL_ISSTATE(RL_STATE_MULTIKEY))
+            screen.put_ms = 0;
         taken = screen.accepted.len > 0;
     }
     fflush(rl_outstream);
@@ -471,9 +472,15 @@ bool screen_take(struct buf *ret)
     return good;
 }
 
+#define BUSY                                                                                       \
+    (RL_STATE_ISEARCH | RL_STATE_NSEARCH | RL_STATE_SEARCH | RL_STATE_MULTIKEY |                   \
+     RL_STATE_NUMERICARG)
+
 void screen_prompt(const char *prompt, bool keep)
 {
     bool shown = screen.shown;
+    if (RL_ISSTATE(BUSY)) /* it would bring back the old prompt when it ends */
+        rl_callback_sigcleanup();
     screen_hide();
     rl_set_prompt(prompt);
     screen.keep = keep;
@@ -485,13 +492,12 @@ void screen_prompt(const char *prompt, bool keep)
 bool screen_put(struct span text)
 {
     char *copy = strndup(text.data, text.len);
-    bool idle = screen.open && rl_end == 0 &&
-                !RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH | RL_STATE_SEARCH |
-                            RL_STATE_MULTIKEY | RL_STATE_NUMERICARG);
+    bool idle = screen.open && rl_end == 0 && !RL_ISSTATE(BUSY);
     if (idle && copy) {
         bool shown = screen.shown;
         screen_hide();
         rl_insert_text(copy);
+        screen.put_ms = clock_now_ms();
         if (shown)
             screen_show();
     }
@@ -499,8 +505,24 @@ bool screen_put(struct span text)
     return idle && copy;
 }
 
+bool screen_is_empty(void)
+{
+    return rl_end == 0;
+}
+
+enum screen_event screen_event(void)
+{
+    enum screen_event event = screen.full    ? SCREEN_TOO_LONG
+                              : screen.aside ? SCREEN_PUT_ASIDE
+                                             : SCREEN_NOTHING;
+    screen.full = screen.aside = false;
+    return event;
+}
+
 void screen_forget(void)
 {
+    if (where_history() != history_length)
+        rl_end_of_history(1, 0); /* the line that was left to look at older ones */
     rl_clear_history();
     using_history();
 }

@@ -60,8 +60,19 @@ bool screen_ended(void);
 /* `keep`: an accepted line stays where it is, after its prompt; else it is taken away. */
 void screen_prompt(const char *prompt, bool keep);
 
-/* Puts a text on the line if nothing is being typed. False: something is. */
+/* Puts a text on the line if nothing is being typed. False: something is. When more is typed at
+ * once, by somebody who cannot have seen it, the text goes to the history instead. */
 bool screen_put(struct span text);
+
+bool screen_is_empty(void);
+
+/* What else came of the keys since it was asked last. */
+enum screen_event {
+    SCREEN_NOTHING,
+    SCREEN_PUT_ASIDE, /* the text that screen_put() put is in the history */
+    SCREEN_TOO_LONG   /* the line cannot be taken, and stays */
+};
+enum screen_event screen_event(void);
 
 /* Empties the list of what the arrow keys bring back; adds to it. */
 void screen_forget(void);

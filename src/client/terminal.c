@@ -131,9 +131,10 @@ enum error_kind terminal_open(struct terminal *t, struct output *out, struct inp
     set_locale();
     look_init(&t->notices, time(NULL));
     buf_init(&t->history, PATH_BYTES_MAX);
+    buf_init(&t->channel, MESSAGE_NAME_MAX);
     buf_init(&t->rows, ROWS_MAX);
-    enum error_kind kind = ERROR_NONE;
-    if (wanted) {
+    enum error_kind kind = wake_open(&t->moved, e);
+    if (!kind && wanted) {
         output_lock(out);
         kind = screen_open(&t->senders, &t->channels, e);
         t->screen = kind == ERROR_NONE;
@@ -147,6 +148,19 @@ enum error_kind terminal_open(struct terminal *t, struct output *out, struct inp
     return ERROR_NONE;
 }
 
+/* The history has no lines with a newline in them, so what was pasted is kept row by row. */
+static void remember_rows(struct terminal *t, struct span text)
+{
+    while (text.len > 0) {
+        const char *newline = memchr(text.data, '\n', text.len);
+        size_t len = newline ? (size_t)(newline - text.data) : text.len;
+        if (len > 0)
+            terminal_remember(t, (struct span){text.data, len});
+        len += newline != NULL;
+        text = (struct span){text.data + len, text.len - len};
+    }
+}
+
 void terminal_leave(struct terminal *t)
 {
     struct buf typed;
@@ -156,8 +170,7 @@ void terminal_leave(struct terminal *t)
         screen_close(&typed);
     t->screen = false;
     output_unlock(t->out);
-    if (typed.len)
-        terminal_remember(t, (struct span){typed.data, typed.len});
+    remember_rows(t, (struct span){typed.data ? typed.data : "", typed.len});
     buf_release(&typed);
 }
 
@@ -167,7 +180,9 @@ void terminal_close(struct terminal *t)
     log_set_writer(NULL, NULL);
     output_set_frame(t->out, NULL);
     look_release(&t->notices);
+    wake_close(&t->moved);
     buf_release(&t->history);
+    buf_release(&t->channel);
     buf_release(&t->rows);
 }
 
@@ -197,14 +212,31 @@ static enum terminal_result read_plain(struct terminal *t, struct buf *ret, stru
     return TERMINAL_END;
 }
 
+/* Under the output lock. */
+static void read_keys(struct terminal *t)
+{
+    screen_read();
+    switch (screen_event()) {
+    case SCREEN_PUT_ASIDE:
+        say(t, span_of("the line that came back is in the history (the up arrow brings it back)"));
+        break;
+    case SCREEN_TOO_LONG:
+        say(t, span_of("not sent: it is too long"));
+        break;
+    case SCREEN_NOTHING:
+        break;
+    }
+}
+
 /* Reads keys and redraws. False: there is a result, else go on. */
 static bool wait_for_keys(struct terminal *t, enum terminal_result *ret, struct error *e)
 {
     struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN},
-                           {.fd = t->in->wake[0], .events = POLLIN},
+                           {.fd = wake_fd(&t->in->wake), .events = POLLIN},
                            {.fd = screen_signal_fd(), .events = POLLIN},
-                           {.fd = t->in->fd, .events = POLLIN}};
-    if (poll(fds, 4, -1) < 0 && errno != EINTR) {
+                           {.fd = t->in->fd, .events = POLLIN},
+                           {.fd = wake_fd(&t->moved), .events = POLLIN}};
+    if (poll(fds, 5, -1) < 0 && errno != EINTR) {
         error_set(e, ERROR_LOCAL, "cannot wait for the terminal: %s", strerror(errno));
         *ret = TERMINAL_FAILED;
         return false;
@@ -216,7 +248,7 @@ static bool wait_for_keys(struct terminal *t, enum terminal_result *ret, struct 
     if (fds[2].revents)
         screen_refresh();
     if (fds[3].revents)
-        screen_read();
+        read_keys(t);
     output_unlock(t->out);
     return true;
 }
@@ -232,6 +264,8 @@ static enum terminal_result read_screen(struct terminal *t, struct buf *ret, str
             return TERMINAL_LINE;
         if (ended)
             return TERMINAL_END;
+        if (wake_clear(&t->moved))
+            return TERMINAL_MOVED;
     } while (wait_for_keys(t, &result, e));
     return result;
 }
@@ -256,24 +290,6 @@ enum terminal_result terminal_ask(struct terminal *t, const char *question, stru
     return terminal_read(t, ret, e);
 }
 
-void terminal_prompt(struct terminal *t, struct span channel)
-{
-    struct buf visible, prompt;
-    buf_init(&visible, SIZE_MAX / 8);
-    buf_init(&prompt, PROMPT_MAX);
-    if (text_add_visible(&visible, channel) ||
-        look_add_name((struct span){visible.data, visible.len}, PROMPT_COLUMNS, &prompt))
-        buf_clear(&prompt);
-    if (buf_add_str(&prompt, "> ") == 0) {
-        output_lock(t->out);
-        if (t->screen)
-            screen_prompt(prompt.data, false);
-        output_unlock(t->out);
-    }
-    buf_release(&visible);
-    buf_release(&prompt);
-}
-
 /* --- lines that come back --------------------------------------------------------------------- */
 
 static void recall(void *context, const char *line)
@@ -293,31 +309,48 @@ static void put_into_history(struct span line)
     free(copy);
 }
 
-bool terminal_give_back(struct terminal *t, struct span line, const char *why,
-                        enum terminal_back to)
+/* Under the output lock: what becomes of the line, in words. */
+static int add_fate(struct terminal *t, struct span line, bool perhaps_sent, const char *why,
+                    bool elsewhere, struct buf *b)
 {
-    struct buf text;
-    buf_init(&text, SIZE_MAX / 8);
-    output_lock(t->out);
-    bool screen = t->screen, back = screen && to == TERMINAL_EDIT && screen_put(line);
-    int failed = buf_addf(&text, "%s: %s", to == TERMINAL_KEEP ? "perhaps sent" : "not sent", why);
-    if (!back && screen && to != TERMINAL_ELSEWHERE) {
+    bool back = t->screen && !perhaps_sent && !elsewhere && screen_put(line);
+    if (buf_addf(b, "%s: %s", perhaps_sent ? "perhaps sent" : "not sent", why))
+        return -1;
+    if (back)
+        return 0;
+    if (t->screen && !elsewhere) {
         put_into_history(line);
-        failed = failed || buf_add_str(&text, " (the up arrow brings it back)");
+        if (buf_add_str(b, " (the up arrow brings it back)"))
+            return -1;
     }
-    if (!failed && !back) {
-        failed = buf_add_str(&text, ": ");
-        struct span shown = {line.data, line.len < SHOWN_MAX ? line.len : SHOWN_MAX};
-        failed = failed || buf_add(&text, shown.data, shown.len);
-    }
+    return buf_add_str(b, ": ") ||
+                   buf_add(b, line.data, line.len < SHOWN_MAX ? line.len : SHOWN_MAX)
+               ? -1
+               : 0;
+}
+
+bool terminal_give_back(struct terminal *t, struct span channel, struct span line,
+                        bool perhaps_sent, const char *why)
+{
+    struct buf text, reason;
+    buf_init(&text, SIZE_MAX / 8);
+    buf_init(&reason, SIZE_MAX / 8);
+    output_lock(t->out);
+    bool screen = t->screen;
+    bool elsewhere = !span_equal(channel, (struct span){t->channel.data, t->channel.len});
+    int failed = elsewhere ? buf_addf(&reason, "to %.*s: ", (int)channel.len, channel.data) : 0;
+    failed = failed || buf_add_str(&reason, why) ||
+             add_fate(t, line, perhaps_sent, reason.data, elsewhere, &text);
     if (!failed)
         say(t, (struct span){text.data, text.len});
     output_unlock(t->out);
     buf_release(&text);
+    buf_release(&reason);
     return screen;
 }
 
-void terminal_use_history(struct terminal *t, struct span channel)
+/* The typing thread's. */
+static void use_history(struct terminal *t, struct span channel)
 {
     struct error e;
     buf_clear(&t->history);
@@ -332,6 +365,35 @@ void terminal_use_history(struct terminal *t, struct span channel)
         log_warn("%s", e.text);
 }
 
+static int add_prompt(struct span channel, struct buf *prompt)
+{
+    struct buf visible;
+    buf_init(&visible, SIZE_MAX / 8);
+    if (text_add_visible(&visible, channel) ||
+        look_add_name((struct span){visible.data, visible.len}, PROMPT_COLUMNS, prompt))
+        buf_clear(prompt);
+    buf_release(&visible);
+    return buf_add_str(prompt, "> ");
+}
+
+bool terminal_go_to(struct terminal *t, struct span channel)
+{
+    struct buf prompt;
+    buf_init(&prompt, PROMPT_MAX);
+    bool good = add_prompt(channel, &prompt) == 0;
+    output_lock(t->out);
+    struct pollfd keys = {.fd = t->in->fd, .events = POLLIN};
+    bool begun = t->screen && (!screen_is_empty() || poll(&keys, 1, 0) > 0);
+    if (good && t->screen)
+        screen_prompt(prompt.data, false);
+    buf_clear(&t->channel);
+    buf_add(&t->channel, channel.data, channel.len);
+    output_unlock(t->out);
+    buf_release(&prompt);
+    use_history(t, channel);
+    return begun;
+}
+
 void terminal_remember(struct terminal *t, struct span line)
 {
     struct error e;
@@ -343,6 +405,11 @@ void terminal_remember(struct terminal *t, struct span line)
         buf_clear(&t->history); /* said once, not for each line */
         log_warn("%s", e.text);
     }
+}
+
+void terminal_wake(struct terminal *t)
+{
+    wake_up(&t->moved);
 }
 
 void terminal_saw_sender(struct terminal *t, struct span sender)

@@ -28,10 +28,12 @@
 #include "client/seen.h"
 #include "common/buf.h"
 #include "common/error.h"
+#include "common/wake.h"
 
 enum terminal_result {
     TERMINAL_LINE,    /* a line was typed */
     TERMINAL_END,     /* the end of file was typed, or input_stop() was called */
+    TERMINAL_MOVED,   /* terminal_wake() was called */
     TERMINAL_STOPPED, /* a signal came */
     TERMINAL_FAILED   /* *e says why */
 };
@@ -40,9 +42,11 @@ struct terminal {
     struct output *out; /* not owned, as `in` */
     struct input *in;   /* what a plain terminal is read by; input_stop() ends the screen, too */
     bool screen, dim;
+    struct wake moved; /* by terminal_wake() */
     struct output_frame frame;
     struct buf history; /* the typing thread's: path of the history file; empty: none */
     /* under the output lock: */
+    struct buf channel; /* that the line is typed for */
     struct look notices;
     struct seen senders, channels; /* for the Tab key */
     struct buf rows;               /* in work */
@@ -68,8 +72,14 @@ enum terminal_result terminal_read(struct terminal *t, struct buf *ret, struct e
 enum terminal_result terminal_ask(struct terminal *t, const char *question, struct buf *ret,
                                   struct error *e);
 
-/* What stands before the line. */
-void terminal_prompt(struct terminal *t, struct span channel);
+/* With a screen, terminal_read() returns TERMINAL_MOVED once what was accepted before has been
+ * read. Any thread. */
+void terminal_wake(struct terminal *t);
+
+/* From now on what is typed is for this channel: the prompt says so, and the history is its own. A
+ * line that is half typed stays. True: there is one, or keys that were not read yet; it was begun
+ * for another channel. */
+bool terminal_go_to(struct terminal *t, struct span channel);
 
 /* Columns of the terminal, 0: it does not say. */
 unsigned terminal_columns(const struct terminal *t);
@@ -77,26 +87,20 @@ unsigned terminal_columns(const struct terminal *t);
 /* A notice, one line, above the line that is typed. */
 void terminal_say(struct terminal *t, struct span notice);
 
-/* Where a line goes that was not sent. */
-enum terminal_back {
-    TERMINAL_EDIT,     /* to the line that is typed, or when there is one, to the history */
-    TERMINAL_KEEP,     /* to the history: it was perhaps sent */
-    TERMINAL_ELSEWHERE /* it is another channel's, in whose history it is: only shown, since the
-                          Return key would send it to this one */
-};
-
-/* Gives a line back and tells why; without a screen it is only shown. True: it can be had back. */
-bool terminal_give_back(struct terminal *t, struct span line, const char *why,
-                        enum terminal_back back);
+/*
+ * Gives back a line that was typed for `channel`, and tells why. It comes back to the line that is
+ * typed, or when there is one, to the history; if it was perhaps sent, always there. Without a
+ * screen it is only shown, and so is what was for another channel than the one that is typed for
+ * now, since the Return key would send it to this one. True: it can be had back.
+ */
+bool terminal_give_back(struct terminal *t, struct span channel, struct span line,
+                        bool perhaps_sent, const char *why);
 
 /* Output that the control-S key holds up goes on: at the end, when who writes must get on. No
  * lock. */
 void terminal_unblock(const struct terminal *t);
 
-/* From now on lines belong to the history of this channel. The typing thread, as below. */
-void terminal_use_history(struct terminal *t, struct span channel);
-
-/* Adds a line to that history. */
+/* Adds a line to the history. The typing thread, as terminal_go_to(). */
 void terminal_remember(struct terminal *t, struct span line);
 
 /* A sender or a channel that can be completed from now on. */

@@ -14,16 +14,15 @@
 
 #define PATH_BYTES 4096
 
-/* May files be made in the directory of `path`? With `made`, those above it that are missing will
- * be: then the lowest that is there counts. */
-static enum error_kind check_directory(const char *path, bool made, struct error *e)
+/* May files be made in the directory of `path`, or in the lowest above it that is there? */
+static enum error_kind check_directory(const char *path, struct error *e)
 {
     struct buf at, above;
     struct stat info;
     buf_init(&at, PATH_BYTES);
     buf_init(&above, PATH_BYTES);
     int bad = file_add_directory(&at, path);
-    while (!bad && made && stat(at.data, &info) && errno == ENOENT && strcmp(at.data, "/") != 0) {
+    while (!bad && stat(at.data, &info) && errno == ENOENT && strcmp(at.data, "/") != 0) {
         buf_clear(&above);
         bad = file_add_directory(&above, at.data);
         buf_clear(&at);
@@ -40,27 +39,25 @@ static enum error_kind check_directory(const char *path, bool made, struct error
     return kind;
 }
 
+/* The folders above the default database are made at a start, but no others. */
 static enum error_kind check_database(const struct server_options *o, const char *path,
                                       struct error *e)
 {
     struct stat info;
-    if (strcmp(path, ":memory:") == 0)
-        return ERROR_NONE;
-    bool exists = stat(path, &info) == 0 || errno != ENOENT;
-    enum error_kind kind = check_directory(path, !o->database, e);
-    if (kind || !exists)
+    enum error_kind kind = o->database ? ERROR_NONE : check_directory(path, e);
+    if (kind || (!o->database && lstat(path, &info) && errno == ENOENT))
         return kind;
-    if (access(path, R_OK | W_OK))
-        return error_set(e, ERROR_LOCAL, "database %.300s: %s", path, strerror(errno));
     return store_check(path, e);
 }
 
+/* A socket that was passed is listened on in the place of what is asked for. */
 static enum error_kind check_listen(const char *address, struct error *e)
 {
-    if (strncmp(address, "unix:", 5) != 0)
-        return listen_check(address, e);
-    enum error_kind kind = listen_check(address, e);
-    return kind ? kind : check_directory(address + 5, false, e);
+    struct listener l;
+    enum error_kind kind = listen_inherit(&l, e);
+    bool passed = l.fd >= 0;
+    listen_close(&l);
+    return kind || passed ? kind : listen_check(address, e);
 }
 
 static int add_sentence(const struct server_options *o, const char *path, struct buf *b)

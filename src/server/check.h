@@ -2,11 +2,11 @@
 /*
  * check: would the server start? For --check, before a restart.
  *
- * By then the options, the configuration file and the token file have been read (options.h). Here:
- * the address is one of this machine, or the directory of a Unix socket can be written to; the
- * database can be opened and is one of this program, or its directory can be written to. All as
- * the user who asks. Nothing is made, changed or listened on, so it can be asked beside the running
- * server, and therefore whether the port is free is not looked at.
+ * By then the options, the configuration file and the token file have been read (options.h). Here
+ * those who will serve are asked: listen.h whether the address could be had, store.h whether the
+ * database could be opened or made. All as the user who asks. Nothing is made, changed or listened
+ * on, so it can be asked beside the running server, and therefore whether the port is free is not
+ * looked at.
  */
 #ifndef CHANCATD_CHECK_H
 #define CHANCATD_CHECK_H

@@ -79,6 +79,8 @@ const char *health_problem(struct health *h, int64_t number)
         return "No message can be stored: the disk or the database does not answer";
     if (result == ERROR_NONE)
         return NULL;
+    if (result == ERROR_LOCAL)
+        return "No message can be stored: the database was removed or replaced";
     return result == ERROR_REFUSED ? "No message can be stored: too many wait already"
                                    : "No message can be stored: the database failed";
 }

@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/buf.h"
+#include "common/file.h"
 #include "common/number.h"
 
 #define FIRST_PASSED_FD 3 /* SD_LISTEN_FDS_START */
@@ -57,11 +59,49 @@ static enum error_kind take_path(const char *path, struct sockaddr_un *where, st
     return ERROR_NONE;
 }
 
+/* Only a socket is replaced. */
+static enum error_kind look_at_place(const struct sockaddr_un *where, bool *exists, struct error *e)
+{
+    struct stat st;
+    *exists = lstat(where->sun_path, &st) == 0;
+    if (!*exists)
+        return errno == ENOENT ? ERROR_NONE : failed(where->sun_path, e);
+    return S_ISSOCK(st.st_mode)
+               ? ERROR_NONE
+               : error_set(e, ERROR_LOCAL, "cannot listen on %.200s: something else is there",
+                           where->sun_path);
+}
+
+static enum error_kind check_unix(const char *path, struct error *e)
+{
+    struct sockaddr_un where;
+    struct buf directory;
+    bool exists = false;
+    enum error_kind kind = take_path(path, &where, e);
+    if (!kind)
+        kind = look_at_place(&where, &exists, e);
+    if (kind)
+        return kind;
+    if (exists && access(path, W_OK)) /* one that we could not even ask whether it lives */
+        return failed(path, e);
+    buf_init(&directory, sizeof(where.sun_path));
+    if (file_add_directory(&directory, path))
+        kind = error_set(e, ERROR_LOCAL, "no memory");
+    else if (access(directory.data, W_OK | X_OK))
+        kind = error_set(e, ERROR_LOCAL, "cannot make files in %.200s: %s", directory.data,
+                         strerror(errno));
+    buf_release(&directory);
+    return kind;
+}
+
 static enum error_kind open_unix(struct listener *l, const char *path, struct error *e)
 {
     struct sockaddr_un where;
     _Static_assert(sizeof(where.sun_path) <= sizeof(l->path), "it is copied there");
+    bool exists;
     enum error_kind kind = take_path(path, &where, e);
+    if (!kind)
+        kind = look_at_place(&where, &exists, e);
     if (kind)
         return kind;
     l->fd = make_socket(AF_UNIX);
@@ -96,19 +136,16 @@ static bool split(const char *address, char host[256], char port[16])
     return host[0] != '\0';
 }
 
-static enum error_kind bind_one(struct listener *l, const struct addrinfo *info,
-                                const char *address, struct error *e)
+/* 0, or -1: errno. *ret is the caller's to close unless it is -1. */
+static int bind_one(const struct addrinfo *info, int *ret)
 {
-    int one = 1;
-    l->fd = make_socket(info->ai_family);
-    if (l->fd < 0)
-        return failed(address, e);
-    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    int one = 1, fd = *ret = make_socket(info->ai_family);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (info->ai_family == AF_INET6)
-        setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    if (bind(l->fd, info->ai_addr, info->ai_addrlen) || listen(l->fd, LISTEN_BACKLOG))
-        return failed(address, e);
-    return ERROR_NONE;
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    return bind(fd, info->ai_addr, info->ai_addrlen);
 }
 
 static void tell_unix_url(struct listener *l, const struct sockaddr_un *where, socklen_t len)
@@ -141,12 +178,14 @@ static enum error_kind tell_url(struct listener *l, const char *address, struct 
     return ERROR_NONE;
 }
 
-/* The number in a variable; -1: there is none. */
-static int64_t number_of(const char *variable)
+/* The number in a variable, 0 when it is not there. ERROR_USAGE: it is none. */
+static enum error_kind number_of(const char *variable, int64_t *ret, struct error *e)
 {
     const char *text = getenv(variable);
-    int64_t number;
-    return text && number_parse(text, strlen(text), &number) == 0 ? number : -1;
+    *ret = 0;
+    if (text && *text && (number_parse(text, strlen(text), ret) || *ret < 0))
+        return error_set(e, ERROR_USAGE, "%s is no number: '%.100s'", variable, text);
+    return ERROR_NONE;
 }
 
 static bool is_stream_listener(int fd)
@@ -160,13 +199,15 @@ static bool is_stream_listener(int fd)
 enum error_kind listen_inherit(struct listener *l, struct error *e)
 {
     *l = (struct listener){.fd = -1};
-    if (number_of("LISTEN_PID") != getpid())
-        return ERROR_NONE; /* meant for another process, which started this one */
-    int64_t count = number_of("LISTEN_FDS");
-    if (count < 1)
-        return ERROR_NONE;
-    if (count > 1)
-        return error_set(e, ERROR_USAGE, "%lld sockets were passed, and one is needed",
+    int64_t pid, count;
+    enum error_kind kind = number_of("LISTEN_PID", &pid, e);
+    if (kind || pid != getpid())
+        return kind; /* meant for another process, which started this one */
+    kind = number_of("LISTEN_FDS", &count, e);
+    if (kind)
+        return kind;
+    if (count != 1)
+        return error_set(e, ERROR_USAGE, "LISTEN_FDS is %lld, and one socket is served",
                          (long long)count);
     if (!is_stream_listener(FIRST_PASSED_FD))
         return error_set(e, ERROR_USAGE, "what was passed is no stream socket that listens");
@@ -198,25 +239,24 @@ enum error_kind listen_open(struct listener *l, const char *address, struct erro
     enum error_kind kind = find(address, &found, e);
     if (kind)
         return kind;
-    kind = bind_one(l, found, address, e);
+    if (bind_one(found, &l->fd) || listen(l->fd, LISTEN_BACKLOG))
+        kind = failed(address, e);
     freeaddrinfo(found);
     return kind ? kind : tell_url(l, address, e);
 }
 
 enum error_kind listen_check(const char *address, struct error *e)
 {
-    struct sockaddr_un where;
+    int fd;
     if (strncmp(address, "unix:", 5) == 0)
-        return take_path(address + 5, &where, e);
+        return check_unix(address + 5, e);
     struct addrinfo *found;
     enum error_kind kind = find(address, &found, e);
     if (kind)
         return kind;
-    /* Another port of the address, as this one may be in use. The port stands at the same place in
-     * both families. */
-    ((struct sockaddr_in *)(void *)found->ai_addr)->sin_port = 0;
-    int fd = make_socket(found->ai_family);
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen))
+    /* Whether it may be had is looked at before whether somebody has it. Nobody is disturbed: a
+     * socket that does not listen keeps the port from no server. */
+    if (bind_one(found, &fd) && errno != EADDRINUSE)
         kind = failed(address, e);
     if (fd >= 0)
         close(fd);

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "server/store.h"
+#include "server/store_files.h"
+#include "server/store_impl.h"
 #include "server/store_schema.h"
 
 #define PATH_BYTES 4200
@@ -50,14 +51,15 @@ static void remove_journal(const char *to)
     buf_release(&name);
 }
 
-enum error_kind store_backup(const char *where, const char *to, bool (*stop)(void), struct error *e)
+enum error_kind store_sqlite_backup(const char *where, const char *to, bool (*stop)(void),
+                                    struct error *e)
 {
     char what[300];
     int version;
     sqlite3 *db;
     snprintf(what, sizeof(what), "database %.200s", where);
     /* Writable: a reader that cannot write leaves a log behind where there was none. */
-    int r = sqlite3_open_v2(where, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
+    int r = store_files_open(where, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, &db);
     enum error_kind kind = r == SQLITE_OK ? ERROR_NONE : store_sql_failed(db, what, e);
     if (!kind) {
         sqlite3_busy_timeout(db, BUSY_MS);

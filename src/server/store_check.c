@@ -4,11 +4,16 @@
  */
 #include <ctype.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "server/store.h"
+#include "server/store_files.h"
+#include "server/store_impl.h"
+#include "server/store_keys.h"
+#include "server/store_rows.h"
 #include "server/store_schema.h"
 
 #define PATH_BYTES 4096
@@ -46,10 +51,25 @@ static int open_to_look(const char *path, sqlite3 **ret)
     return r;
 }
 
-enum error_kind store_check(const char *where, struct error *e)
+/* What a server would do with these tables, short of doing it. An older version has messages, and
+ * the rest is made when it is opened. */
+static enum error_kind look_at_tables(sqlite3 *db, struct error *e)
+{
+    struct store_keys keys = {0};
+    struct store_rows rows = {0};
+    int version;
+    enum error_kind kind = store_schema_look(db, &version, e);
+    if (!kind && ((version > 0 && !store_rows_prepare(&rows, db)) ||
+                  (version == STORE_SCHEMA_VERSION && !store_keys_prepare(&keys, db))))
+        kind = store_sql_failed(db, "database", e);
+    store_keys_release(&keys);
+    store_rows_release(&rows);
+    return kind;
+}
+
+static enum error_kind look_inside(const char *where, struct error *e)
 {
     char what[300];
-    int version;
     struct error why;
     sqlite3 *db;
     snprintf(what, sizeof(what), "database %.200s", where);
@@ -57,9 +77,16 @@ enum error_kind store_check(const char *where, struct error *e)
         open_to_look(where, &db) == SQLITE_OK ? ERROR_NONE : store_sql_failed(db, what, e);
     if (!kind) {
         sqlite3_busy_timeout(db, BUSY_MS);
-        if (store_schema_look(db, &version, &why))
+        if (look_at_tables(db, &why))
             kind = error_set(e, ERROR_LOCAL, "%.200s: %.250s", where, why.text);
     }
     sqlite3_close(db);
     return kind;
+}
+
+enum error_kind store_sqlite_check(const char *where, struct error *e)
+{
+    enum error_kind kind = store_files_look(where, e);
+    bool exists = strcmp(where, ":memory:") != 0 && access(where, F_OK) == 0;
+    return kind || !exists ? kind : look_inside(where, e);
 }

@@ -15,7 +15,7 @@ mkdir -m 700 "$XDG_RUNTIME_DIR"
 
 test_case "the units of the system are right"
 run systemd-analyze verify --man=no "$WORK/chancatd.service" "$WORK/chancatd.socket" \
-    "$WORK/chancat-follow@ops.service"
+    "$WORK/chancatd@10081.service" "$WORK/chancat-follow@ops.service"
 assert_status 0
 assert_empty out
 assert_empty err
@@ -28,7 +28,7 @@ assert_empty out
 assert_empty err
 
 test_case "the services are exposed by 1.5 of 10 at most"
-for service in chancatd.service chancat-follow@.service; do
+for service in chancatd.service chancatd@.service chancat-follow@.service; do
     run systemd-analyze security --offline=true --threshold=15 --no-pager "$WORK/$service"
     assert_status 0
     assert_has out 'Overall exposure level'

@@ -48,6 +48,22 @@ give_back
 healthy() { [ "$(status_of "$URL/healthz")" = 200 ]; }
 wait_until healthy
 
+test_case "a database whose file is gone is told once, and nothing is stored into it"
+logged_gone() { grep -c 'removed or replaced' "$SERVER_LOG"; }
+assert_eq "$(logged_gone)" 0
+mv "$DATABASE" away.db
+wait_until sick
+assert_eq "$(jq -r .error reply)" 'No message can be stored: the database was removed or replaced'
+for _ in 1 2 3; do
+    assert_eq "$(status_of "$URL/send" -d 'channel=gone&sender=me&content=lost')" 503
+done
+assert_eq "$(logged_gone)" 1 'lines'
+cp away.db "$DATABASE"
+assert_eq "$(status_of "$URL/send" -d 'channel=gone&sender=me&content=lost')" 503
+mv away.db "$DATABASE"
+wait_until healthy
+assert_eq "$(curl -sS "$URL/get?channel=gone")" '[]' 'messages'
+
 test_case "what is counted can be read"
 post t me one
 post t me two

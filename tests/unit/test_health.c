@@ -140,6 +140,30 @@ static void a_full_disk_is_told_and_so_is_its_end(void **state)
     assert_null(ask_anew(3));
 }
 
+/* Also under a new file with the same name; and it is over when the file is back. */
+static void a_database_that_is_gone_is_told(void **state)
+{
+    (void)state;
+    static const char *const sentence =
+        "No message can be stored: the database was removed or replaced";
+    char away[300];
+    snprintf(away, sizeof(away), "%s", scratch_path("away.db"));
+    assert_null(ask_anew(1));
+    assert_int_equal(rename(scratch_path("chat.db"), away), 0);
+    fake_clock_advance(HEALTH_FRESH_MS);
+    assert_string_equal(ask_anew(2), sentence);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(scratch_path("chat.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t (a)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    fake_clock_advance(HEALTH_FRESH_MS);
+    assert_string_equal(ask_anew(3), sentence);
+    assert_int_equal(rename(away, scratch_path("chat.db")), 0);
+    fake_clock_advance(HEALTH_FRESH_MS);
+    assert_null(ask_anew(4));
+    assert_int_equal(commits(), 2);
+}
+
 static void ignore_done(struct store_append *append, enum error_kind kind)
 {
     (void)append, (void)kind;
@@ -178,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_database_that_is_held_is_told_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_so_is_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_is_told_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_database_that_is_gone_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void an_address_is_checked_without_taking_it(void **state)
     assert_int_equal(listen_check("127.0.0.1:80", &e), ERROR_NONE);
     assert_int_equal(listen_check("192.0.2.1:10080", &e), ERROR_LOCAL); /* not of this machine */
     assert_non_null(strstr(e.text, "cannot listen on 192.0.2.1:10080: "));
-    assert_int_equal(listen_check("unix:/nonexistent/x", &e), ERROR_NONE);
+    assert_int_equal(listen_check("unix:/nonexistent/x", &e), ERROR_LOCAL);
     char path[200] = "unix:";
     memset(path + 5, 'x', sizeof(path) - 6);
     assert_int_equal(listen_check(path, &e), ERROR_USAGE);
@@ -137,9 +137,6 @@ static void a_socket_that_was_passed_is_taken(void **state)
     setenv("LISTEN_PID", "1", 1); /* another process's */
     assert_int_equal(listen_inherit(&l, NULL), ERROR_NONE);
     assert_int_equal(l.fd, -1);
-    pass(PASSED_FD, "0");
-    assert_int_equal(listen_inherit(&l, NULL), ERROR_NONE);
-    assert_int_equal(l.fd, -1);
     unsetenv("LISTEN_PID");
     assert_int_equal(listen_inherit(&l, NULL), ERROR_NONE);
     assert_int_equal(l.fd, -1);
@@ -158,7 +155,15 @@ static void what_cannot_listen_is_usage(void **state)
         assert_int_equal(listen_inherit(&l, NULL), ERROR_USAGE);
         assert_int_equal(l.fd, -1);
     }
-    pass(PASSED_FD, "2");
+    static const char *const counts[] = {"2", "0", "-1", "", "one", "1one"};
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        pass(PASSED_FD, counts[i]);
+        assert_int_equal(listen_inherit(&l, NULL), ERROR_USAGE);
+    }
+    unsetenv("LISTEN_FDS");
+    assert_int_equal(listen_inherit(&l, NULL), ERROR_USAGE);
+    pass(PASSED_FD, "1");
+    setenv("LISTEN_PID", "me", 1);
     assert_int_equal(listen_inherit(&l, NULL), ERROR_USAGE);
     close(PASSED_FD);
     pass(PASSED_FD, "1");
