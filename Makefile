@@ -8,6 +8,7 @@
 #   DEVELOPER=1                  many warnings, each an error
 #   SANITIZE=address,undefined   (or thread) build and test with these sanitizers
 #   READLINE=0                   build chancat without GNU readline: a plain terminal
+#   POSTGRES=0                   build chancatd without libpq: SQLite only
 #   INSTALL_DEPS=true            `check`, `lint` and `demo` install nothing
 # Each combination of compiler, DEVELOPER and SANITIZE has its own directory, build/<variant>, and
 # nothing is written anywhere else.
@@ -32,6 +33,7 @@ CFLAGS     ?= -O2 -g
 DEVELOPER  ?=
 SANITIZE   ?=
 READLINE   ?= 1
+POSTGRES   ?= 1
 V          ?=
 INSTALL_DEPS ?= contrib/install-deps
 
@@ -42,9 +44,10 @@ empty :=
 space := $(empty) $(empty)
 developer := $(filter-out 0,$(DEVELOPER))
 readline := $(filter-out 0,$(READLINE))
+postgres := $(filter-out 0,$(POSTGRES))
 compiler := $(notdir $(firstword $(CC)))
 VARIANT := $(or $(subst $(space),-,$(strip $(filter-out cc gcc,$(compiler)) \
-	$(if $(developer),developer) $(if $(readline),,plain) $(subst $(comma),-,$(SANITIZE)))),default)
+	$(if $(developer),developer) $(if $(readline),,plain) $(if $(postgres),,sqlite) $(subst $(comma),-,$(SANITIZE)))),default)
 B := build/$(VARIANT)
 
 # --- flags ------------------------------------------------------------------------------------
@@ -70,14 +73,15 @@ endif
 library_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 library_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null || echo $(2))
 
-libraries := libcurl jansson libmicrohttpd sqlite3 $(if $(readline),readline)
+libraries := libcurl jansson libmicrohttpd sqlite3 $(if $(readline),readline) $(if $(postgres),libpq)
 # Readline's flags ask for an older standard than ours: only where its headers are is of interest.
 library_includes := $(filter-out -D%,$(call library_cflags,$(libraries)))
 jansson_libs := $(call library_libs,jansson,-ljansson)
 client_libs := $(call library_libs,libcurl,-lcurl) $(jansson_libs) \
 	$(if $(readline),$(call library_libs,readline,-lreadline))
 server_libs := $(call library_libs,libmicrohttpd,-lmicrohttpd) \
-	$(call library_libs,sqlite3,-lsqlite3) $(jansson_libs)
+	$(call library_libs,sqlite3,-lsqlite3) $(jansson_libs) \
+	$(if $(postgres),$(call library_libs,libpq,-lpq))
 cmocka_includes := $(call library_cflags,cmocka)
 cmocka_libs := $(call library_libs,cmocka,-lcmocka)
 
@@ -98,7 +102,9 @@ common_c := $(wildcard src/common/*.c)
 # One of the two is the terminal's screen.
 no_screen_c := src/client/$(if $(readline),no_screen,screen).c
 client_c := $(filter-out src/client/main.c $(no_screen_c),$(wildcard src/client/*.c))
-server_c := $(filter-out src/server/main.c,$(wildcard src/server/*.c))
+# Without libpq one file stands for all that use it.
+no_postgres_c := $(if $(postgres),src/server/no_store_pg.c,$(wildcard src/server/pg_*.c) src/server/store_pg.c)
+server_c := $(filter-out src/server/main.c $(no_postgres_c),$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
 proxy_c  := $(wildcard tests/proxy/*.c)
 bench_support_c := tests/bench/load.c
@@ -106,8 +112,9 @@ bench_c  := $(filter-out $(bench_support_c),$(wildcard tests/bench/*.c))
 unit_c   := $(wildcard tests/unit/test_*.c)
 support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
-all_c    := $(filter-out $(if $(readline),,$(no_screen_c)),$(wildcard src/*/*.c tests/*/*.c))
-e2e      := $(filter-out %/lib.sh,$(wildcard tests/e2e/*.sh))
+all_c    := $(filter-out $(if $(readline),,$(no_screen_c)) $(if $(postgres),,$(no_postgres_c)),\
+	$(wildcard src/*/*.c tests/*/*.c))
+e2e      := $(filter-out %/lib.sh %/pg.sh,$(wildcard tests/e2e/*.sh))
 
 object = $(patsubst %.c,$(B)/obj/%.o,$(1))
 

@@ -14,19 +14,13 @@
 #include "client/receive.h"
 #include "client/speaker.h"
 #include "client/terminal.h"
+#include "client/visits.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/stop.h"
 
 /* How long a conversation that is over goes on trying to send what was typed. */
 #define END_MS 60000
-
-/* A channel that was shown. */
-struct visit {
-    struct buf name;
-    struct place place;
-    bool has_cursor; /* --cursor-file is about this one */
-};
 
 struct chat {
     struct session *s;
@@ -35,8 +29,7 @@ struct chat {
     struct view view;
     struct look look; /* the poll loop's, as what follows */
     struct cursor *cursor;
-    struct visit visits[CHAT_PLACES_MAX]; /* a ring, the newest at visits[newest] */
-    unsigned newest, visited;
+    struct visits visits;
     unsigned shown_turn; /* of the channel that is shown */
     bool begun;          /* and the server has answered about it */
     /* The typing thread's: */
@@ -313,23 +306,6 @@ static void *typing_main(void *context)
 
 /* --- one channel after the other -------------------------------------------------------------- */
 
-/* Where this channel was left, or a new place. */
-static struct visit *visit(struct chat *c, struct span name)
-{
-    for (unsigned i = 0; i < c->visited; i++) {
-        if (span_equal(span_of_buf(&c->visits[i].name), name))
-            return &c->visits[i];
-    }
-    unsigned at = c->visited < CHAT_PLACES_MAX ? c->visited++ : ++c->newest % CHAT_PLACES_MAX;
-    struct visit *v = &c->visits[at];
-    buf_release(&v->name);
-    buf_init(&v->name, MESSAGE_NAME_MAX);
-    buf_add(&v->name, name.data, name.len);
-    v->place = (struct place){0};
-    v->has_cursor = false;
-    return v;
-}
-
 static void on_started(void *context)
 {
     struct chat *c = context;
@@ -387,7 +363,7 @@ static void converse(struct chat *c, struct tally *tally)
     while (again && !stop_signal()) {
         struct tally part = {0};
         c->shown_turn = wanted(c, &name);
-        now = visit(c, span_of_buf(&name));
+        now = visits_find(&c->visits, span_of_buf(&name), before);
         if (!before)
             now->has_cursor = c->cursor != NULL;
         else if (now != before)
@@ -478,8 +454,7 @@ static void finish(struct chat *c, struct tally *tally)
     speaker_release(&c->speaker);
     if (c->s->options->outbox)
         outbox_close(&c->outbox);
-    for (unsigned i = 0; i < c->visited; i++)
-        buf_release(&c->visits[i].name);
+    visits_release(&c->visits);
     c->s->cursor = c->cursor; /* to be closed */
     c->s->view = NULL;
     c->s->channel = (struct span){"", 0};

@@ -13,7 +13,7 @@
  * was typed and comes back as a message, once it is stored; so all see the same order.
  *
  * /channel sets s->leave: the poll loop ends with what it has printed, and goes on in the other
- * channel; a channel that was left is taken up where it was left (of the last CHAT_PLACES_MAX). A
+ * channel; a channel that was left is taken up where it was left (visits.h). A
  * channel that the server refuses at once is left again. Lines carry their channel and sender, so
  * those typed before a change go where they were meant to go.
  */
@@ -22,8 +22,6 @@
 
 #include "client/session.h"
 #include "client/tally.h"
-
-#define CHAT_PLACES_MAX 32
 
 /* Returns when the run is over; what happened is in *tally. */
 void chat_run(struct session *s, struct tally *tally);

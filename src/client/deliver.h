@@ -41,31 +41,11 @@
 
 #include "client/backoff.h"
 #include "client/channel.h"
+#include "client/parcel.h"
 #include "common/error.h"
 #include "common/message.h"
 
 #define DELIVER_FRESH_MS 1000
-
-/* A message on its way. A fresh one has watermark -1 and no attempts. */
-struct parcel {
-    const char *label; /* what diagnostics call it: `line 5` */
-    struct span channel, sender, content;
-    const struct batch *batch; /* NULL: one message; else sender and content do not count */
-    const char *key;           /* its idempotency key */
-    int64_t watermark;         /* -1: none is known */
-    int64_t attempts;          /* tries that may have been stored; 0: it is certainly not */
-    int64_t first_s;           /* wall clock of the first, seconds since 1970 */
-    bool keyed;                /* all of them had the key */
-    int64_t ended_ms;          /* clock_now_ms() when the last one ended; 0: in an earlier run */
-    bool answered; /* one of them got a whole message, but not ours: never to be sent again */
-    /* Told by deliver(): */
-    int64_t id;        /* ERROR_NONE: of the message, of a batch the last one's */
-    bool hopeless;     /* ERROR_UNKNOWN, and no later run can find out either */
-    bool unreadable;   /* ERROR_UNKNOWN, because the server lets nobody look */
-    bool apart;        /* a batch: its lines must be delivered one by one; with attempts 0, none of
-                          them is stored, else each may be */
-    bool line_refused; /* ERROR_REFUSED because of what it holds, not for another reason */
-};
 
 struct deliver {
     struct channel channel;

@@ -2,7 +2,6 @@
 #include "client/input.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,29 +16,18 @@ enum error_kind input_init(struct input *in, int fd, bool null_ended, size_t max
         .fd = fd, .end = null_ended ? '\0' : '\n', .max_bytes = max_bytes, .watch_fd = -1};
     /* a record, its CR, and two reads: one in the middle of it, one behind */
     buf_init(&in->bytes, max_bytes + 2 * INPUT_READ_BYTES);
-    if (pipe(in->wake)) {
-        in->wake[0] = in->wake[1] = -1;
-        return error_set(e, ERROR_LOCAL, "cannot make a pipe: %s", strerror(errno));
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(in->wake[i], F_SETFD, FD_CLOEXEC);
-        fcntl(in->wake[i], F_SETFL, O_NONBLOCK); /* one byte says it all, more may be lost */
-    }
-    return ERROR_NONE;
+    return wake_open(&in->wake, e);
 }
 
 void input_release(struct input *in)
 {
     buf_release(&in->bytes);
-    for (int i = 0; i < 2; i++) {
-        if (in->wake[i] >= 0)
-            close(in->wake[i]);
-    }
+    wake_close(&in->wake);
 }
 
 void input_stop(struct input *in)
 {
-    (void)!write(in->wake[1], "", 1);
+    wake_up(&in->wake);
 }
 
 /* Waits until stdin can be read. INPUT_RECORD stands for "go on". */
@@ -47,7 +35,7 @@ static enum input_result wait_readable(struct input *in, int64_t deadline, struc
 {
     struct pollfd fds[] = {
         {.fd = stop_fd(), .events = POLLIN},
-        {.fd = in->wake[0], .events = POLLIN},
+        {.fd = wake_fd(&in->wake), .events = POLLIN},
         {.fd = in->watch_fd},
         {.fd = in->fd, .events = POLLIN},
     };

@@ -17,6 +17,7 @@
 #include "common/buf.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "common/wake.h"
 
 #define INPUT_READ_BYTES 65536
 
@@ -41,7 +42,7 @@ struct input {
     bool at_end;       /* read() said so: what lies in the buffer is the last record */
     bool stopped;      /* input_stop() was obeyed: only whole records still count */
     int watch_fd;      /* reading ends when its other end goes away; -1: none */
-    int wake[2];       /* input_stop() writes here */
+    struct wake wake;  /* by input_stop(), for good */
 };
 
 /* `fd` is not closed by this module. ERROR_LOCAL: no descriptors left. */

@@ -2,9 +2,9 @@
 #include "client/screen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,9 @@
 #include "client/commands.h"
 #include "client/history.h"
 #include "client/layout.h"
+#include "client/tty.h"
 #include "common/stop.h"
+#include "common/wake.h"
 
 #define ACCEPTED_MAX (64u * 1024 * 1024) /* pasted lines that nobody has taken yet */
 
@@ -33,9 +35,10 @@ static struct {
     char intr, susp;     /* keys that the terminal made signals of; 0: none */
     struct buf accepted; /* lines, each with a NUL behind it */
     const struct seen *senders, *channels;
-    int signals[2]; /* a byte for each SIGWINCH (w) and SIGCONT (c) */
+    struct wake signals;   /* by SIGWINCH and SIGCONT */
+    atomic_bool continued; /* lock-free: the handler sets it */
     struct sigaction before_winch, before_cont;
-} screen = {.signals = {-1, -1}};
+} screen;
 
 bool screen_is_capable(void)
 {
@@ -50,7 +53,7 @@ const char *screen_library_version(void)
 
 int screen_signal_fd(void)
 {
-    return screen.signals[0];
+    return wake_fd(&screen.signals);
 }
 
 bool screen_ended(void)
@@ -155,9 +158,9 @@ void screen_show(void)
 
 static void on_signal(int signal_number)
 {
-    int saved = errno;
-    (void)!write(screen.signals[1], signal_number == SIGCONT ? "c" : "w", 1);
-    errno = saved;
+    if (signal_number == SIGCONT)
+        atomic_store(&screen.continued, true);
+    wake_up(&screen.signals);
 }
 
 static void handle_signals(void)
@@ -178,6 +181,7 @@ static void prepare(int meta)
     struct termios modes;
     if (screen.raw)
         return;
+    tty_take();
     rl_prep_terminal(meta);
     screen.raw = true;
     if (tcgetattr(STDIN_FILENO, &modes))
@@ -198,17 +202,16 @@ static void give_back(void)
     rl_eof_found = 0; /* or it would end the line that has been taken away */
     if (screen.raw)
         rl_deprep_terminal();
+    tty_given_back();
     screen.raw = false;
     fflush(rl_outstream);
 }
 
 void screen_refresh(void)
 {
-    char bytes[64];
-    ssize_t n = read(screen.signals[0], bytes, sizeof(bytes));
-    if (!screen.open || n <= 0)
+    if (!wake_clear(&screen.signals) || !screen.open)
         return;
-    if (memchr(bytes, 'c', (size_t)n)) { /* whoever had the terminal meanwhile has changed it */
+    if (atomic_exchange(&screen.continued, false)) { /* who had the terminal has changed it */
         give_back();
         prepare(1);
         screen.shown = false;
@@ -376,21 +379,6 @@ static char **complete(const char *word, int start, int end)
 
 /* --- the line --------------------------------------------------------------------------------- */
 
-static enum error_kind open_pipe(struct error *e)
-{
-    if (screen.signals[0] >= 0)
-        return ERROR_NONE;
-    if (pipe(screen.signals)) {
-        screen.signals[0] = screen.signals[1] = -1;
-        return error_set(e, ERROR_LOCAL, "cannot make a pipe: %s", strerror(errno));
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(screen.signals[i], F_SETFD, FD_CLOEXEC);
-        fcntl(screen.signals[i], F_SETFL, O_NONBLOCK);
-    }
-    return ERROR_NONE;
-}
-
 static void set_up_readline(void)
 {
     rl_readline_name = "chancat";
@@ -414,9 +402,8 @@ static void set_up_readline(void)
 enum error_kind screen_open(const struct seen *senders, const struct seen *channels,
                             struct error *e)
 {
-    enum error_kind kind = open_pipe(e);
-    if (kind)
-        return kind;
+    if (wake_fd(&screen.signals) < 0 && wake_open(&screen.signals, e))
+        return ERROR_LOCAL;
     buf_init(&screen.accepted, ACCEPTED_MAX);
     screen.senders = senders;
     screen.channels = channels;

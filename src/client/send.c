@@ -65,12 +65,10 @@ static int64_t send_now(struct sending *g, const struct batch_line *line,
     struct error e;
     char label[32], key[KEY_LEN + 1];
     snprintf(label, sizeof(label), "line %" PRId64, line->number);
-    struct parcel p = {.label = label,
-                       .channel = line->channel,
-                       .sender = line->sender,
-                       .content = line->content,
-                       .key = key,
-                       .watermark = -1};
+    struct parcel p;
+    enum error_kind kind = parcel_begin(&p, label, line->channel, key, &e);
+    p.sender = line->sender;
+    p.content = line->content;
     if (tried) {
         p.watermark = tried->watermark;
         p.attempts = tried->attempts;
@@ -78,14 +76,12 @@ static int64_t send_now(struct sending *g, const struct batch_line *line,
         p.ended_ms = tried->ended_ms;
         p.answered = tried->answered;
     }
-    enum error_kind kind = key_make(key, &e);
     if (!kind)
         kind = courier_take(&g->courier, &p, &e);
     if (kind == ERROR_REFUSED)
         refuse(g, line->number, e.text);
     else if (kind)
-        give_up(g, line->number, kind,
-                kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0), &e);
+        give_up(g, line->number, kind, parcel_is_unknown(&p, kind), &e);
     return kind ? 0 : p.id;
 }
 
@@ -118,16 +114,16 @@ static void send_batch(struct sending *g)
         return;
     }
     snprintf(label, sizeof(label), "lines %" PRId64 " to %" PRId64, first.number, last.number);
-    struct parcel p = {
-        .label = label, .channel = first.channel, .batch = &g->batch, .key = key, .watermark = -1};
-    enum error_kind kind = key_make(key, &e);
+    struct parcel p;
+    enum error_kind kind = parcel_begin(&p, label, first.channel, key, &e);
+    p.batch = &g->batch;
     if (!kind)
         kind = courier_take(&g->courier, &p, &e);
     if (p.apart) {
         log_info("%s: %s; sending them one by one", label, e.text);
         send_apart(g, &p);
     } else if (kind) {
-        bool unknown = kind == ERROR_UNKNOWN || (kind == ERROR_LOCAL && p.attempts > 0);
+        bool unknown = parcel_is_unknown(&p, kind);
         log_error("%s %s: %s", label, unknown ? "may or may not be stored" : "are not sent",
                   e.text);
         *(unknown ? &g->tally->lines_unknown : &g->tally->lines_unsent) += (int64_t)count;

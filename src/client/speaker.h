@@ -23,6 +23,7 @@
 #include "client/session.h"
 #include "client/tally.h"
 #include "common/error.h"
+#include "common/wake.h"
 
 #define SPEAKER_LINES_MAX 1000u
 #define SPEAKER_BYTES_MAX (8u * 1024 * 1024)
@@ -48,7 +49,7 @@ struct speaker {
     struct tally tally; /* the thread's until it is joined */
     pthread_t thread;
     bool running;
-    int wake[2]; /* a byte: look at what is below */
+    struct wake wake; /* look at what is below */
     pthread_mutex_t lock;
     /* under the lock: */
     struct spoken *first, **end;

@@ -201,7 +201,7 @@ static enum terminal_result read_plain(struct terminal *t, struct buf *ret, stru
 static bool wait_for_keys(struct terminal *t, enum terminal_result *ret, struct error *e)
 {
     struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN},
-                           {.fd = t->in->wake[0], .events = POLLIN},
+                           {.fd = wake_fd(&t->in->wake), .events = POLLIN},
                            {.fd = screen_signal_fd(), .events = POLLIN},
                            {.fd = t->in->fd, .events = POLLIN}};
     if (poll(fds, 4, -1) < 0 && errno != EINTR) {

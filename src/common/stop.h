@@ -32,4 +32,8 @@ void stop_block_here(void);
 /* Ends the process by the signal that came, as a shell expects. Returns only if none did. */
 void stop_die(void);
 
+/* Is called right before that, in a signal handler perhaps: something that must not be left as it
+ * is. */
+void stop_before_death(void (*last_act)(void));
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/clock.h"
 #include "common/form.h"
 #include "common/log.h"
 #include "common/number.h"
@@ -36,8 +37,8 @@ static const char page[] =
     "          characters): a repeat within 7 days stores nothing and gets the same reply\n"
     "  batch   POST /batch             application/x-ndjson: up to 1,000 lines, 1 MiB, each\n"
     "          {\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\"}; stores all or none\n"
-    "  minimal POST /batch with the header Prefer: return=minimal: the reply is\n"
-    "          {\"first\":ID,\"last\":ID,\"count\":N}, and the ids have no gaps\n"
+    "  minimal POST /batch with the header Prefer: return=minimal: the reply is, when the ids\n"
+    "          have no gaps, {\"first\":ID,\"last\":ID,\"count\":N}\n"
     "Chancat-Last-Id: N in a reply to /get or /past: the newest id of the channel (0: none)\n"
     "\n"
     "A message: {\"id\":1,\"channel\":\"ops\",\"sender\":\"anna\",\"content\":\"hi\","
@@ -247,6 +248,11 @@ static enum api_next begin_batch(struct api_call *call, const struct api_request
     return begin_key(call, request) ? API_STORE : API_READY;
 }
 
+static bool has_no_gaps(const struct store_append *a)
+{
+    return a->messages[a->count - 1].id - a->messages[0].id == (int64_t)a->count - 1;
+}
+
 void api_stored(struct api_call *call, enum error_kind kind)
 {
     struct api_response *r = &call->response;
@@ -257,14 +263,15 @@ void api_stored(struct api_call *call, enum error_kind kind)
     }
     if (kind) {
         r->retry_after_s = RETRY_AFTER_S;
-        api_fail(call, 503, "Nothing was stored");
+        api_fail(call, 503,
+                 kind == ERROR_UNKNOWN ? "It may be stored, or not" : "Nothing was stored");
         return;
     }
     r->status = 200;
     r->content_type = API_JSON;
     r->replayed = call->append.replayed;
-    r->minimal = call->minimal;
-    if (call->minimal) /* no memory: an empty reply, outcome unknown; so below */
+    r->minimal = call->minimal && has_no_gaps(&call->append); /* else the ids must be told */
+    if (r->minimal) /* no memory: an empty reply, outcome unknown; so below */
         render_ids(&r->body, call->batch.messages, call->batch.count);
     else if (call->batch.count)
         render_messages(&r->body, call->batch.messages, call->batch.count);
@@ -285,6 +292,7 @@ static bool begin_reading(struct api_call *call, const struct api_request *reque
         api_fail(call, 400, "Channel empty");
         return false;
     }
+    call->since_us = clock_now_us();
     call->upto = INT64_MAX;
     call->left = UNLIMITED;
     return true;
@@ -430,12 +438,18 @@ enum api_next api_begin(struct api_call *call, const struct api_request *request
     return route->begin(call, &r);
 }
 
+void api_woken(struct api_call *call)
+{
+    call->since_us = clock_now_us();
+}
+
 bool api_has_news(struct api_call *call)
 {
     int64_t last;
     if (call->probe)
         return health_has_ended(call->api->health, call->probe);
-    return store_last_id(call->api->store, span_of_buf(&call->channel), &last, NULL) ||
+    return store_last_id(call->api->store, span_of_buf(&call->channel), clock_now_us(), &last,
+                         NULL) ||
            last > call->after;
 }
 
@@ -517,7 +531,8 @@ void api_read(struct api_call *call)
         return;
     }
     /* A long reply ends with what is there now, however fast others write. */
-    enum error_kind kind = store_last_id(call->api->store, span_of_buf(&call->channel), &last, &e);
+    enum error_kind kind =
+        store_last_id(call->api->store, span_of_buf(&call->channel), call->since_us, &last, &e);
     if (!kind && last < call->upto)
         call->upto = last;
     r->status = 200;

@@ -81,7 +81,8 @@ struct api_call {
     struct keys_entry key;     /* held until the append has ended */
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
     int64_t wait_s;
-    int64_t probe; /* of a question for health; 0: it is none */
+    int64_t since_us; /* what a reading tells was so at this moment or later, clock_now_us() */
+    int64_t probe;    /* of a question for health; 0: it is none */
 };
 
 /* Does the Authorization header (NULL: none) show the token, if one is asked for? For /healthz none
@@ -114,6 +115,9 @@ void api_stored(struct api_call *call, enum error_kind kind);
 
 /* Is there a message for a waiting call? (Also yes when the store cannot tell.) */
 bool api_has_news(struct api_call *call);
+
+/* Somebody says that there may be news: api_read() tells what is there now. Any thread. */
+void api_woken(struct api_call *call);
 
 /* Makes the response of a reading call. */
 void api_read(struct api_call *call);

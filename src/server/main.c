@@ -37,8 +37,8 @@ static enum error_kind show(const struct server_options *o, struct error *e)
     if (o->help)
         server_options_add_help(&text);
     else if (o->version)
-        buf_addf(&text, "chancatd %s (libmicrohttpd/%s, SQLite/%s)\n", CHANCAT_VERSION,
-                 routes_library_version(), sqlite3_libversion());
+        buf_addf(&text, "chancatd %s (libmicrohttpd/%s, %s)\n", CHANCAT_VERSION,
+                 routes_library_version(), store_libraries());
     else if (check_configuration(o, &text, e))
         kind = error_rekind(e, ERROR_USAGE);
     if (!kind && (fwrite(text.data, 1, text.len, stdout) < text.len || fflush(stdout)))

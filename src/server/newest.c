@@ -32,23 +32,24 @@ static bool holds(const struct newest_slot *slot, struct span channel)
     return span_equal((struct span){slot->name, slot->len}, channel);
 }
 
-static void put(struct newest_slot *slot, struct span channel, int64_t id, uint64_t commit)
+static void put(struct newest_slot *slot, struct span channel, int64_t id, uint64_t commit,
+                int64_t at_us)
 {
     memcpy(slot->name, channel.data, channel.len);
     slot->len = (unsigned char)channel.len;
     slot->id = id;
-    slot->at_ms = clock_now_ms();
+    slot->at_us = at_us;
     slot->commit = commit;
 }
 
-bool newest_find(struct newest *n, struct span channel, int64_t *ret)
+bool newest_find(struct newest *n, struct span channel, int64_t since_us, int64_t *ret)
 {
     const struct newest_slot *slot = slot_of(n, channel);
     if (!slot)
         return false;
     pthread_mutex_lock(&n->lock);
-    bool found = holds(slot, channel) && !(n->writing && slot->commit == n->seen) &&
-                 clock_now_ms() - slot->at_ms < NEWEST_FRESH_MS;
+    bool found =
+        holds(slot, channel) && !(n->writing && slot->commit == n->seen) && slot->at_us > since_us;
     if (found)
         *ret = slot->id;
     pthread_mutex_unlock(&n->lock);
@@ -63,14 +64,14 @@ uint64_t newest_seen(struct newest *n)
     return seen;
 }
 
-void newest_learn(struct newest *n, struct span channel, int64_t id, uint64_t seen)
+void newest_learn(struct newest *n, struct span channel, int64_t id, uint64_t seen, int64_t at_us)
 {
     struct newest_slot *slot = slot_of(n, channel);
     if (!slot)
         return;
     pthread_mutex_lock(&n->lock);
     if (!n->writing && n->seen == seen)
-        put(slot, channel, id, 0);
+        put(slot, channel, id, 0, at_us);
     pthread_mutex_unlock(&n->lock);
 }
 
@@ -90,7 +91,7 @@ void newest_put(struct newest *n, struct span channel, int64_t id)
     if (!slot)
         return;
     pthread_mutex_lock(&n->lock);
-    put(slot, channel, id, n->seen);
+    put(slot, channel, id, n->seen, clock_now_us());
     pthread_mutex_unlock(&n->lock);
 }
 

@@ -10,10 +10,10 @@
  * nothing asks the database, and may teach what it was told, unless a commit came between:
  *
  *     writer: newest_forget() for each channel, commit, newest_put() for each, newest_settle()
- *     reader: seen = newest_seen(), ask the database, newest_learn(.., seen)
+ *     reader: seen = newest_seen(), ask the database, newest_learn(.., seen, when it asked)
  *
- * A memory older than NEWEST_FRESH_MS is none: somebody else may have changed the database (an
- * administrator with sqlite3), and that should be seen soon.
+ * Somebody else may change the database, too: an administrator with sqlite3, or, where a database
+ * has many servers, any of them. So each question says since when an answer counts.
  *
  * It holds one channel for each of NEWEST_SLOTS values of a hash: a newcomer takes the place of
  * whoever was there, and names above NEWEST_NAME_MAX bytes are not kept. Any thread; the lock is a
@@ -30,7 +30,6 @@
 
 #define NEWEST_SLOTS    4096u
 #define NEWEST_NAME_MAX 39u
-#define NEWEST_FRESH_MS 1000
 
 struct newest {
     pthread_mutex_t lock;
@@ -38,7 +37,7 @@ struct newest {
     uint64_t seen; /* commits, counted from 1 */
     struct newest_slot {
         int64_t id;
-        int64_t at_ms;     /* when that was so, clock_now_ms() */
+        int64_t at_us;     /* when that was so, clock_now_us() */
         uint64_t commit;   /* in which it was put, 0: it was learnt */
         unsigned char len; /* 0: nobody */
         char name[NEWEST_NAME_MAX];
@@ -48,12 +47,13 @@ struct newest {
 void newest_init(struct newest *n);
 void newest_destroy(struct newest *n);
 
-/* True: *ret is the channel's highest id (0: it has no message). False: it is not known here. */
-bool newest_find(struct newest *n, struct span channel, int64_t *ret);
+/* True: *ret is what the channel's highest id (0: it has no message) was at some moment after
+ * `since_us`. False: it is not known here. */
+bool newest_find(struct newest *n, struct span channel, int64_t since_us, int64_t *ret);
 
 /* A reader's. */
 uint64_t newest_seen(struct newest *n);
-void newest_learn(struct newest *n, struct span channel, int64_t id, uint64_t seen);
+void newest_learn(struct newest *n, struct span channel, int64_t id, uint64_t seen, int64_t at_us);
 
 /* The writer's. After a commit that failed newest_settle() alone. */
 void newest_forget(struct newest *n, struct span channel);

@@ -20,6 +20,7 @@
 #include "server/body.h"
 #include "server/guard.h"
 #include "server/housekeeper.h"
+#include "server/recheck.h"
 #include "server/reply.h"
 #include "server/until.h"
 #include "server/waiters.h"
@@ -34,9 +35,10 @@ struct routes {
     bool inherited; /* it is the service manager's, too */
     struct waiters waiters;
     struct guard guard;
+    struct recheck recheck;
     atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
     atomic_bool stopping;
-    struct housekeeper housekeeper; /* of the deadlines of waiters and guard */
+    struct housekeeper housekeeper; /* of the deadlines of waiters, guard and recheck */
     /* the end, under `lock` */
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -67,7 +69,7 @@ static int64_t expire(void *context)
 {
     struct routes *r = context;
     int64_t waiter = waiters_expire(&r->waiters), connection = guard_expire(&r->guard);
-    return waiter < connection ? waiter : connection;
+    return clock_sooner(recheck_waiters(&r->recheck), clock_sooner(waiter, connection));
 }
 
 static void resume(struct request *q)
@@ -110,13 +112,18 @@ static void on_stored(struct store_append *append, enum error_kind kind)
 
 static void on_wake(void *context)
 {
-    resume(context);
+    struct request *q = context;
+    api_woken(&q->call);
+    resume(q);
 }
 
 void routes_on_message(void *routes, struct span channel, int64_t id)
 {
     struct routes *r = routes;
-    waiters_wake_channel(&r->waiters, channel, id);
+    if (channel.data)
+        waiters_wake_channel(&r->waiters, channel, id);
+    else
+        housekeeper_look_at(&r->housekeeper, recheck_soon(&r->recheck));
 }
 
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
@@ -386,6 +393,7 @@ enum error_kind routes_new(const struct routes_config *config, struct routes **r
     r->listen_fd = -1;
     waiters_init(&r->waiters);
     guard_init(&r->guard);
+    recheck_init(&r->recheck, &r->waiters);
     housekeeper_init(&r->housekeeper, expire, r);
     pthread_mutex_init(&r->lock, NULL);
     until_init(&r->changed);
@@ -415,6 +423,7 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
     r->api = api;
     r->listen_fd = listener->fd;
     r->inherited = listener->inherited;
+    recheck_begin(&r->recheck, api->store);
     enum error_kind kind = housekeeper_start(&r->housekeeper, e);
     if (kind)
         return kind;

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "server/store.h"
 #include "server/store_files.h"
+#include "server/store_impl.h"
 #include "server/store_schema.h"
 
 #define PATH_BYTES 4200
@@ -51,7 +51,8 @@ static void remove_journal(const char *to)
     buf_release(&name);
 }
 
-enum error_kind store_backup(const char *where, const char *to, bool (*stop)(void), struct error *e)
+enum error_kind store_sqlite_backup(const char *where, const char *to, bool (*stop)(void),
+                                    struct error *e)
 {
     char what[300];
     int version;

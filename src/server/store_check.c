@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "server/store.h"
 #include "server/store_files.h"
+#include "server/store_impl.h"
 #include "server/store_keys.h"
 #include "server/store_rows.h"
 #include "server/store_schema.h"
@@ -84,7 +84,7 @@ static enum error_kind look_inside(const char *where, struct error *e)
     return kind;
 }
 
-enum error_kind store_check(const char *where, struct error *e)
+enum error_kind store_sqlite_check(const char *where, struct error *e)
 {
     enum error_kind kind = store_files_look(where, e);
     bool exists = strcmp(where, ":memory:") != 0 && access(where, F_OK) == 0;

@@ -2,7 +2,7 @@
 #include "server/store_keys.h"
 
 #include "common/clock.h"
-#include "common/hash.h"
+#include "server/store_queue.h"
 
 static const char find_sql[] =
     "SELECT fingerprint, first_id, messages, time FROM append_key WHERE name = ?1 AND time > ?2";
@@ -29,18 +29,6 @@ void store_keys_release(struct store_keys *k)
     sqlite3_finalize(k->prune);
 }
 
-/* Each message has three fields, so what has as many fields has as many messages. */
-static int64_t fingerprint(const struct store_append *a)
-{
-    uint64_t h = HASH_START;
-    for (size_t i = 0; i < a->count; i++) {
-        h = hash_add_field(h, a->messages[i].channel);
-        h = hash_add_field(h, a->messages[i].sender);
-        h = hash_add_field(h, a->messages[i].content);
-    }
-    return (int64_t)h;
-}
-
 static void bind_name(sqlite3_stmt *statement, const struct store_append *a)
 {
     sqlite3_bind_text64(statement, 1, a->key.data, a->key.len, SQLITE_STATIC, SQLITE_UTF8);
@@ -49,7 +37,7 @@ static void bind_name(sqlite3_stmt *statement, const struct store_append *a)
 /* The row is there. */
 static enum store_keys_found compare(sqlite3_stmt *row, const struct store_append *a)
 {
-    if (sqlite3_column_int64(row, 0) != fingerprint(a) ||
+    if (sqlite3_column_int64(row, 0) != store_append_fingerprint(a) ||
         sqlite3_column_int64(row, 2) != (int64_t)a->count)
         return STORE_KEYS_OTHER;
     for (size_t i = 0; i < a->count; i++) {
@@ -82,7 +70,7 @@ static bool run(sqlite3_stmt *statement)
 bool store_keys_add(struct store_keys *k, const struct store_append *a)
 {
     bind_name(k->add, a);
-    sqlite3_bind_int64(k->add, 2, fingerprint(a));
+    sqlite3_bind_int64(k->add, 2, store_append_fingerprint(a));
     sqlite3_bind_int64(k->add, 3, a->messages[0].id);
     sqlite3_bind_int64(k->add, 4, (int64_t)a->count);
     sqlite3_bind_int64(k->add, 5, a->messages[0].time_s);

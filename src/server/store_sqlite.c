@@ -20,14 +20,16 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/newest.h"
-#include "server/store.h"
 #include "server/store_files.h"
+#include "server/store_impl.h"
 #include "server/store_keys.h"
+#include "server/store_queue.h"
 #include "server/store_rows.h"
 #include "server/store_schema.h"
 
-#define BUSY_MS   5000 /* another process holds the database, such as a backup */
-#define CACHE_KIB "-8000"
+#define BUSY_MS    5000 /* another process holds the database, such as a backup */
+#define CACHE_KIB  "-8000"
+#define FOREIGN_US 1000000 /* what somebody else changed is seen no later */
 
 /* From LAST on they are the readers'. */
 enum statement { BEGIN, COMMIT, ROLLBACK, VERSION, TOUCH, LAST, START, READ, BYTES, STATEMENTS };
@@ -46,7 +48,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [BYTES] = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
 };
 
-struct store {
+struct sqlite_store {
+    struct store base;
     /* the writer's, and with ":memory:" also the readers', then under read_lock */
     sqlite3 *write_db;
     sqlite3 *read_db;
@@ -65,12 +68,7 @@ struct store {
     /* counted by the writer */
     struct histogram commit;
     atomic_int_least64_t messages, failed;
-    /* the queue, under queue_lock */
-    pthread_mutex_t queue_lock;
-    pthread_cond_t queue_filled;
-    struct store_append *first, **last;
-    unsigned queued;
-    bool closing;
+    struct store_queue queue;
 };
 
 static enum error_kind open_connection(const char *where, int flags, sqlite3 **ret, struct error *e)
@@ -102,7 +100,7 @@ static enum error_kind use_wal(sqlite3 *db, struct error *e)
     return kind ? kind : store_sql_execute(db, "PRAGMA synchronous=FULL", e);
 }
 
-static enum error_kind prepare(struct store *s, struct error *e)
+static enum error_kind prepare(struct sqlite_store *s, struct error *e)
 {
     for (int i = 0; i < STATEMENTS; i++) {
         sqlite3 *db = i < LAST ? s->write_db : s->read_db;
@@ -115,7 +113,7 @@ static enum error_kind prepare(struct store *s, struct error *e)
                : store_sql_failed(s->write_db, "database", e);
 }
 
-static enum error_kind open_database(struct store *s, const char *where, struct error *e)
+static enum error_kind open_database(struct sqlite_store *s, const char *where, struct error *e)
 {
     s->shared = strcmp(where, ":memory:") == 0;
     mode_t before = umask(077); /* the files are the owner's alone */
@@ -136,7 +134,7 @@ static enum error_kind open_database(struct store *s, const char *where, struct 
 }
 
 /* One step of a statement without rows. */
-static bool step(struct store *s, enum statement which)
+static bool step(struct sqlite_store *s, enum statement which)
 {
     int r = sqlite3_step(s->statements[which]);
     sqlite3_reset(s->statements[which]);
@@ -151,7 +149,7 @@ static void bind_text(sqlite3_stmt *statement, int at, struct span text)
 
 /* Writes to the disk what is there already. A later version that has taken the database over
  * meanwhile, as it should not, is not undone. */
-static bool probe(struct store *s)
+static bool probe(struct sqlite_store *s)
 {
     bool read = sqlite3_step(s->statements[VERSION]) == SQLITE_ROW;
     int version = read ? sqlite3_column_int(s->statements[VERSION], 0) : 0;
@@ -160,7 +158,7 @@ static bool probe(struct store *s)
 }
 
 /* Inside the transaction. False: the database failed. */
-static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
+static bool append_one(struct sqlite_store *s, struct store_append *a, int64_t now_s)
 {
     a->kind = ERROR_NONE;
     if (a->count == 0)
@@ -182,53 +180,28 @@ static bool append_one(struct store *s, struct store_append *a, int64_t now_s)
     return store_rows_add(&s->rows, a, now_s) && (a->key.len == 0 || store_keys_add(&s->keys, a));
 }
 
-static bool is_late(const struct store_append *a)
+static void forget(void *context, struct span channel, int64_t id)
 {
-    return clock_left_ms(a->late_at) == 0;
-}
-
-typedef void news_fn(struct store *s, struct span channel, int64_t id);
-
-/* What the listener is to hear of a group. */
-static void each_news(struct store *s, const struct store_append *group, news_fn *news)
-{
-    for (const struct store_append *a = group; a; a = a->next) {
-        for (size_t i = 0; i < a->count && !a->kind && !a->replayed; i++) {
-            const struct store_message *m = &a->messages[i];
-            if (i + 1 == a->count || !span_equal(m->channel, m[1].channel))
-                news(s, m->channel, m->id);
-        }
-    }
-}
-
-static void forget(struct store *s, struct span channel, int64_t id)
-{
+    struct sqlite_store *s = context;
     (void)id;
     newest_forget(&s->newest, channel);
 }
 
-static void put(struct store *s, struct span channel, int64_t id)
+static void put(void *context, struct span channel, int64_t id)
 {
+    struct sqlite_store *s = context;
     newest_put(&s->newest, channel, id);
 }
 
-static void tell(struct store *s, struct span channel, int64_t id)
-{
-    s->listener(s->listener_context, channel, id);
-}
-
 /* For store_stats(), after a commit that began at `from_us`. */
-static void count_group(struct store *s, const struct store_append *group, int64_t from_us)
+static void count_group(struct sqlite_store *s, const struct store_append *group, int64_t from_us)
 {
-    int64_t messages = 0;
-    for (const struct store_append *a = group; a; a = a->next)
-        messages += a->kind || a->replayed ? 0 : (int64_t)a->count;
-    atomic_fetch_add_explicit(&s->messages, messages, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->messages, store_group_stored(group), memory_order_relaxed);
     histogram_add(&s->commit, clock_now_us() - from_us);
 }
 
 /* SQLite would go on with a file that has no name any more. */
-static bool is_in_place(struct store *s)
+static bool is_in_place(struct sqlite_store *s)
 {
     bool holds = store_place_holds(&s->place);
     if (!holds && !s->displaced)
@@ -240,7 +213,7 @@ static bool is_in_place(struct store *s)
 }
 
 /* All of the group in one transaction, or none of it. */
-static bool commit_group(struct store *s, struct store_append *group)
+static bool commit_group(struct sqlite_store *s, struct store_append *group)
 {
     struct store_append *youngest = group;
     while (youngest->next)
@@ -250,12 +223,12 @@ static bool commit_group(struct store *s, struct store_append *group)
     bool good = step(s, BEGIN) && store_rows_begin(&s->rows);
     int64_t now_s = (int64_t)time(NULL);
     for (struct store_append *a = group; good && a; a = a->next) {
-        if (!is_late(a)) /* the lock may have taken a while */
+        if (!store_append_is_late(a)) /* the lock may have taken a while */
             good = append_one(s, a, now_s);
     }
     good = good && store_rows_end(&s->rows) && store_keys_prune(&s->keys, now_s);
     if (good) {
-        each_news(s, group, forget);
+        store_group_news(group, forget, s);
         good = step(s, COMMIT);
     }
     if (good) {
@@ -269,70 +242,17 @@ static bool commit_group(struct store *s, struct store_append *group)
     return false;
 }
 
-/* Takes appends up to STORE_GROUP_MAX; waits for the first. NULL: closing and empty. */
-static struct store_append *take_group(struct store *s)
-{
-    pthread_mutex_lock(&s->queue_lock);
-    while (!s->first && !s->closing)
-        pthread_cond_wait(&s->queue_filled, &s->queue_lock);
-    struct store_append *group = s->first, **end = &group;
-    size_t messages = 0;
-    while (*end && messages < STORE_GROUP_MAX) {
-        messages += (*end)->count;
-        end = &(*end)->next;
-        s->queued--;
-    }
-    s->first = *end;
-    *end = NULL;
-    if (!s->first)
-        s->last = &s->first;
-    pthread_mutex_unlock(&s->queue_lock);
-    return group;
-}
-
-/* Takes those out of the group that have waited too long, so that they are answered at once. */
-static struct store_append *take_late(struct store_append **group)
-{
-    struct store_append *late = NULL, **end = &late;
-    for (struct store_append **at = group; *at;) {
-        struct store_append *a = *at;
-        if (is_late(a)) {
-            *at = a->next;
-            a->next = NULL;
-            *end = a;
-            end = &a->next;
-        } else {
-            at = &a->next;
-        }
-    }
-    return late;
-}
-
-/* `kind`: of the whole group. */
-static void finish(struct store_append *group, enum error_kind kind)
-{
-    while (group) {
-        struct store_append *a = group;
-        group = a->next; /* `a` may be gone after the call */
-        if (kind) {
-            a->kind = kind;
-            a->replayed = false;
-        }
-        a->done(a, a->kind);
-    }
-}
-
 static void *writer_main(void *context)
 {
-    struct store *s = context;
+    struct sqlite_store *s = context;
     struct store_append *group;
-    while ((group = take_group(s))) {
-        finish(take_late(&group), ERROR_UNREACHABLE);
+    while ((group = store_queue_take(&s->queue, STORE_QUEUE_MAX, STORE_GROUP_MAX))) {
+        store_group_finish(store_group_take_late(&group), ERROR_UNREACHABLE);
         if (!group)
             continue;
         if (!is_in_place(s)) {
             atomic_fetch_add_explicit(&s->failed, 1, memory_order_relaxed);
-            finish(group, ERROR_LOCAL);
+            store_group_finish(group, ERROR_LOCAL);
             continue;
         }
         if (s->shared)
@@ -341,50 +261,19 @@ static void *writer_main(void *context)
         if (s->shared)
             pthread_mutex_unlock(&s->read_lock);
         if (committed)
-            each_news(s, group, put);
+            store_group_news(group, put, s);
         newest_settle(&s->newest);
         if (committed)
-            each_news(s, group, tell);
-        finish(group, committed ? ERROR_NONE : ERROR_UNREACHABLE);
+            store_group_news(group, s->listener, s->listener_context);
+        store_group_finish(group, committed ? ERROR_NONE : ERROR_UNREACHABLE);
     }
     return NULL;
 }
 
-enum error_kind store_open(const char *where, store_listener_fn *listener, void *context,
-                           struct store **ret, struct error *e)
+static void close_store(struct store *base)
 {
-    struct store *s = calloc(1, sizeof(*s));
-    if (!s)
-        return error_set(e, ERROR_LOCAL, "no memory");
-    s->listener = listener;
-    s->listener_context = context;
-    s->last = &s->first;
-    newest_init(&s->newest);
-    pthread_mutex_init(&s->read_lock, NULL);
-    pthread_mutex_init(&s->queue_lock, NULL);
-    pthread_cond_init(&s->queue_filled, NULL);
-    enum error_kind kind = open_database(s, where, e);
-    if (!kind) {
-        int r = pthread_create(&s->writer, NULL, writer_main, s);
-        s->writer_runs = r == 0;
-        if (r)
-            kind = error_set(e, ERROR_LOCAL, "cannot start a thread: %s", strerror(r));
-    }
-    if (kind)
-        store_close(s);
-    else
-        *ret = s;
-    return kind;
-}
-
-void store_close(struct store *s)
-{
-    if (!s)
-        return;
-    pthread_mutex_lock(&s->queue_lock);
-    s->closing = true;
-    pthread_cond_signal(&s->queue_filled);
-    pthread_mutex_unlock(&s->queue_lock);
+    struct sqlite_store *s = (struct sqlite_store *)base;
+    store_queue_close(&s->queue);
     if (s->writer_runs)
         pthread_join(s->writer, NULL);
     for (int i = 0; i < STATEMENTS; i++)
@@ -395,33 +284,19 @@ void store_close(struct store *s)
     if (!s->shared)
         sqlite3_close(s->read_db);
     sqlite3_close(s->write_db); /* the last one to close takes the WAL in */
-    pthread_cond_destroy(&s->queue_filled);
-    pthread_mutex_destroy(&s->queue_lock);
     pthread_mutex_destroy(&s->read_lock);
+    store_queue_destroy(&s->queue);
     newest_destroy(&s->newest);
     free(s);
 }
 
-enum error_kind store_queue(struct store *s, struct store_append *append)
+static enum error_kind queue_append(struct store *base, struct store_append *append)
 {
-    append->next = NULL;
-    append->replayed = false;
-    append->kind = ERROR_UNREACHABLE; /* until it is stored */
-    append->late_at = clock_deadline(STORE_WAIT_MAX_MS);
-    pthread_mutex_lock(&s->queue_lock);
-    bool full = s->queued >= STORE_QUEUE_MAX || s->closing;
-    if (!full) {
-        *s->last = append;
-        s->last = &append->next;
-        s->queued++;
-        pthread_cond_signal(&s->queue_filled);
-    }
-    pthread_mutex_unlock(&s->queue_lock);
-    return full ? ERROR_UNREACHABLE : ERROR_NONE;
+    return store_queue_add(&((struct sqlite_store *)base)->queue, append);
 }
 
 /* Runs a query for one number; 0 when there is no row. */
-static enum error_kind one_number(struct store *s, sqlite3_stmt *statement, int64_t *ret,
+static enum error_kind one_number(struct sqlite_store *s, sqlite3_stmt *statement, int64_t *ret,
                                   struct error *e)
 {
     enum error_kind kind = ERROR_NONE;
@@ -436,27 +311,28 @@ static enum error_kind one_number(struct store *s, sqlite3_stmt *statement, int6
     return kind;
 }
 
-enum error_kind store_last_id(struct store *s, struct span channel, int64_t *ret, struct error *e)
+static enum error_kind last_id(struct store *base, struct span channel, int64_t since_us,
+                               int64_t *ret, struct error *e)
 {
-    if (newest_find(&s->newest, channel, ret))
+    struct sqlite_store *s = (struct sqlite_store *)base;
+    (void)since_us; /* all changes but an administrator's go through here: none is missed */
+    if (newest_find(&s->newest, channel, clock_now_us() - FOREIGN_US, ret))
         return ERROR_NONE;
     pthread_mutex_lock(&s->read_lock);
     uint64_t seen = newest_seen(&s->newest);
+    int64_t at_us = clock_now_us();
     bind_text(s->statements[LAST], 1, channel);
     enum error_kind kind = one_number(s, s->statements[LAST], ret, e);
     if (!kind)
-        newest_learn(&s->newest, channel, *ret, seen);
+        newest_learn(&s->newest, channel, *ret, seen, at_us);
     pthread_mutex_unlock(&s->read_lock);
     return kind;
 }
 
-enum error_kind store_find_start(struct store *s, struct span channel, int64_t before,
-                                 int64_t count, int64_t *ret_after, struct error *e)
+static enum error_kind find_start(struct store *base, struct span channel, int64_t before,
+                                  int64_t count, int64_t *ret_after, struct error *e)
 {
-    if (count <= 0) {
-        *ret_after = count < 0 ? 0 : INT64_MAX;
-        return ERROR_NONE;
-    }
+    struct sqlite_store *s = (struct sqlite_store *)base;
     int64_t id = 0;
     pthread_mutex_lock(&s->read_lock);
     sqlite3_stmt *statement = s->statements[START];
@@ -477,9 +353,11 @@ static struct span column_text(sqlite3_stmt *statement, int at)
     return (struct span){text, (size_t)sqlite3_column_bytes(statement, at)};
 }
 
-enum error_kind store_read(struct store *s, struct span channel, int64_t after, int64_t upto,
-                           int64_t limit, store_row_fn *row, void *context, struct error *e)
+static enum error_kind read_rows(struct store *base, struct span channel, int64_t after,
+                                 int64_t upto, int64_t limit, store_row_fn *row, void *context,
+                                 struct error *e)
 {
+    struct sqlite_store *s = (struct sqlite_store *)base;
     enum error_kind kind = ERROR_NONE;
     pthread_mutex_lock(&s->read_lock);
     sqlite3_stmt *statement = s->statements[READ];
@@ -509,26 +387,60 @@ enum error_kind store_read(struct store *s, struct span channel, int64_t after, 
 }
 
 /* Of the write-ahead log; 0 when there is none. */
-static int64_t wal_bytes(const struct store *s)
+static int64_t wal_bytes(const struct sqlite_store *s)
 {
     struct stat info;
     const char *path = s->shared ? NULL : sqlite3_db_filename(s->read_db, "main");
     return path && *path && stat(sqlite3_filename_wal(path), &info) == 0 ? info.st_size : 0;
 }
 
-void store_stats(struct store *s, struct store_stats *ret)
+static void fill_stats(struct store *base, struct store_stats *ret)
 {
+    struct sqlite_store *s = (struct sqlite_store *)base;
     *ret = (struct store_stats){
         .messages = atomic_load_explicit(&s->messages, memory_order_relaxed),
         .failed = atomic_load_explicit(&s->failed, memory_order_relaxed),
+        .queued = store_queue_len(&s->queue),
         .wal_bytes = wal_bytes(s),
         .commit = &s->commit,
     };
-    pthread_mutex_lock(&s->queue_lock);
-    ret->queued = s->queued;
-    pthread_mutex_unlock(&s->queue_lock);
     pthread_mutex_lock(&s->read_lock);
     if (one_number(s, s->statements[BYTES], &ret->bytes, NULL))
         ret->bytes = 0;
     pthread_mutex_unlock(&s->read_lock);
+}
+
+static const struct store_ops ops = {
+    .queue = queue_append,
+    .last_id = last_id,
+    .find_start = find_start,
+    .read = read_rows,
+    .stats = fill_stats,
+    .close = close_store,
+};
+
+enum error_kind store_sqlite_open(const char *where, store_listener_fn *listener, void *context,
+                                  struct store **ret, struct error *e)
+{
+    struct sqlite_store *s = calloc(1, sizeof(*s));
+    if (!s)
+        return error_set(e, ERROR_LOCAL, "no memory");
+    s->base.ops = &ops;
+    s->listener = listener;
+    s->listener_context = context;
+    newest_init(&s->newest);
+    store_queue_init(&s->queue, STORE_QUEUE_MAX);
+    pthread_mutex_init(&s->read_lock, NULL);
+    enum error_kind kind = open_database(s, where, e);
+    if (!kind) {
+        int r = pthread_create(&s->writer, NULL, writer_main, s);
+        s->writer_runs = r == 0;
+        if (r)
+            kind = error_set(e, ERROR_LOCAL, "cannot start a thread: %s", strerror(r));
+    }
+    if (kind)
+        close_store(&s->base);
+    else
+        *ret = &s->base;
+    return kind;
 }

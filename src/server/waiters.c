@@ -108,6 +108,63 @@ int64_t waiters_expire(struct waiters *w)
     return nearest;
 }
 
+void waiters_list_init(struct waiters_list *list)
+{
+    list->count = 0;
+    buf_init(&list->names, WAITERS_LIST_BYTES);
+}
+
+void waiters_list_release(struct waiters_list *list)
+{
+    buf_release(&list->names);
+}
+
+static void point_at_names(struct waiters_list *list)
+{
+    const char *at = list->names.data;
+    for (size_t i = 0; i < list->count; at += list->channels[i++].len)
+        list->channels[i].data = at;
+}
+
+/* The channels of one bucket that are not listed since `from` yet. False: there is no room. */
+static bool list_bucket(const struct waiter *at, struct waiters_list *list)
+{
+    size_t from = list->count;
+    for (; at; at = at->next) {
+        size_t i = from;
+        while (i < list->count && !span_equal(list->channels[i], at->channel))
+            i++;
+        if (i < list->count || at->channel.len == 0)
+            continue;
+        if (list->count == WAITERS_LIST_MAX ||
+            buf_add(&list->names, at->channel.data, at->channel.len))
+            return false;
+        list->channels[list->count++].len = at->channel.len;
+        point_at_names(list); /* they may have moved */
+    }
+    return true;
+}
+
+bool waiters_next(struct waiters *w, unsigned *bucket, struct waiters_list *list)
+{
+    bool room = true;
+    list->count = 0;
+    buf_clear(&list->names);
+    pthread_mutex_lock(&w->lock);
+    while (room && *bucket < WAITERS_BUCKETS) {
+        size_t count = list->count, len = list->names.len;
+        room = list_bucket(w->buckets[*bucket], list);
+        if (!room && count > 0) { /* as a whole in the next part */
+            list->count = count;
+            list->names.len = len;
+        } else {
+            ++*bucket;
+        }
+    }
+    pthread_mutex_unlock(&w->lock);
+    return *bucket < WAITERS_BUCKETS;
+}
+
 void waiters_close(struct waiters *w)
 {
     struct waiter *list = NULL;

@@ -12,9 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/text.h"
 
-#define WAITERS_BUCKETS 4096u /* channels spread over them by hash */
+#define WAITERS_BUCKETS    4096u /* channels spread over them by hash */
+#define WAITERS_LIST_MAX   256u
+#define WAITERS_LIST_BYTES (1u << 20)
 
 struct waiter {
     struct span channel; /* the owner's, valid while it waits */
@@ -47,6 +50,18 @@ void waiters_wake_channel(struct waiters *w, struct span channel, int64_t id);
 
 /* Wakes those whose deadline has passed. Returns the nearest deadline left (CLOCK_NEVER: none). */
 int64_t waiters_expire(struct waiters *w);
+
+/* The channels that somebody waits for, a part at a time: fills `list` from bucket *bucket (0: the
+ * first) on, and moves it on. False: it was the last part. Names of more than WAITERS_LIST_BYTES
+ * together, or more than WAITERS_LIST_MAX, in one bucket are not all listed. */
+struct waiters_list {
+    struct buf names; /* one behind the other; the spans point into it */
+    struct span channels[WAITERS_LIST_MAX];
+    size_t count;
+};
+void waiters_list_init(struct waiters_list *list);
+void waiters_list_release(struct waiters_list *list);
+bool waiters_next(struct waiters *w, unsigned *bucket, struct waiters_list *list);
 
 /* Wakes everybody and takes nobody in any more. */
 void waiters_close(struct waiters *w);

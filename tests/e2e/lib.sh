@@ -49,6 +49,7 @@ failed_cases=0
 case_failed=0
 finished=0
 server_number=0
+at_end=() # functions that end what is no child of the script
 
 # ---- processes ---------------------------------------------------------------------------------
 
@@ -118,11 +119,14 @@ end_process() {
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-    local status=$? pid
+    local status=$? pid hook
     trap - EXIT
     trap '' INT TERM HUP
     for pid in $(jobs -p); do
         end_process "$pid"
+    done
+    for hook in "${at_end[@]}"; do
+        "$hook"
     done
     cd / || exit 1
     rm -rf "$WORK"

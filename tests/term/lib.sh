@@ -23,6 +23,8 @@ start_terminals() {
         'set -g history-limit 20000' 'set -g set-titles off' 'set -g allow-rename off' \
         'set -g remain-on-exit on' >"$WORK/tmux.conf"
     spawn tmux -D -u -f "$WORK/tmux.conf" -S "$WORK/tmux" >"$WORK/tmux.log" 2>&1
+    # shellcheck disable=SC2034 # for scripts
+    TMUX_PID=$SPAWNED
     wait_until test -S "$WORK/tmux"
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "server/newest.h"
 #include "unit/store_fixture.h"
 
@@ -23,15 +24,15 @@ static void what_was_put_or_learnt_is_found(void **state)
     static struct newest n;
     int64_t id = -1;
     newest_init(&n);
-    assert_false(newest_find(&n, span_of("a"), &id));
-    assert_false(newest_find(&n, span_of(""), &id)); /* an empty slot is nobody's */
-    newest_learn(&n, span_of("a"), 0, newest_seen(&n));
-    assert_true(newest_find(&n, span_of("a"), &id));
+    assert_false(newest_find(&n, span_of("a"), 0, &id));
+    assert_false(newest_find(&n, span_of(""), 0, &id)); /* an empty slot is nobody's */
+    newest_learn(&n, span_of("a"), 0, newest_seen(&n), clock_now_us());
+    assert_true(newest_find(&n, span_of("a"), 0, &id));
     assert_int_equal(id, 0);
     newest_put(&n, span_of("a"), 7);
-    assert_true(newest_find(&n, span_of("a"), &id));
+    assert_true(newest_find(&n, span_of("a"), 0, &id));
     assert_int_equal(id, 7);
-    assert_false(newest_find(&n, span_of("ab"), &id));
+    assert_false(newest_find(&n, span_of("ab"), 0, &id));
     newest_destroy(&n);
 }
 
@@ -46,28 +47,28 @@ static void nothing_is_known_or_learnt_while_a_commit_is_in_work(void **state)
     newest_settle(&n);
     uint64_t before = newest_seen(&n);
     newest_forget(&n, span_of("a"));
-    assert_false(newest_find(&n, span_of("a"), &id));
-    assert_true(newest_find(&n, span_of("b"), &id)); /* it does not change */
+    assert_false(newest_find(&n, span_of("a"), 0, &id));
+    assert_true(newest_find(&n, span_of("b"), 0, &id)); /* it does not change */
     uint64_t meanwhile = newest_seen(&n);
-    newest_learn(&n, span_of("a"), 6, before);
-    newest_learn(&n, span_of("a"), 6, meanwhile);
-    assert_false(newest_find(&n, span_of("a"), &id));
+    newest_learn(&n, span_of("a"), 6, before, clock_now_us());
+    newest_learn(&n, span_of("a"), 6, meanwhile, clock_now_us());
+    assert_false(newest_find(&n, span_of("a"), 0, &id));
     newest_put(&n, span_of("a"), 7);
     newest_put(&n, span_of("c"), 8);
     newest_put(&n, span_of("a"), 9);
-    assert_false(newest_find(&n, span_of("a"), &id)); /* nobody sees half a commit */
-    assert_false(newest_find(&n, span_of("c"), &id));
-    assert_true(newest_find(&n, span_of("b"), &id));
+    assert_false(newest_find(&n, span_of("a"), 0, &id)); /* nobody sees half a commit */
+    assert_false(newest_find(&n, span_of("c"), 0, &id));
+    assert_true(newest_find(&n, span_of("b"), 0, &id));
     newest_settle(&n);
-    newest_learn(&n, span_of("a"), 6, before); /* answers of before the commit */
-    newest_learn(&n, span_of("a"), 6, meanwhile);
-    assert_true(newest_find(&n, span_of("a"), &id));
+    newest_learn(&n, span_of("a"), 6, before, clock_now_us()); /* answers of before the commit */
+    newest_learn(&n, span_of("a"), 6, meanwhile, clock_now_us());
+    assert_true(newest_find(&n, span_of("a"), 0, &id));
     assert_int_equal(id, 9);
     newest_forget(&n, span_of("a")); /* and one that fails */
     newest_settle(&n);
-    assert_false(newest_find(&n, span_of("a"), &id));
-    newest_learn(&n, span_of("a"), 7, newest_seen(&n));
-    assert_true(newest_find(&n, span_of("a"), &id));
+    assert_false(newest_find(&n, span_of("a"), 0, &id));
+    newest_learn(&n, span_of("a"), 7, newest_seen(&n), clock_now_us());
+    assert_true(newest_find(&n, span_of("a"), 0, &id));
     newest_destroy(&n);
 }
 
@@ -82,12 +83,12 @@ static void a_newcomer_takes_a_place_and_long_names_have_none(void **state)
     for (int i = 1; i <= 3 * (int)NEWEST_SLOTS; i++) {
         snprintf(name, sizeof(name), "c%d", i);
         newest_put(&n, span_of(name), i);
-        assert_true(newest_find(&n, span_of(name), &id));
+        assert_true(newest_find(&n, span_of(name), 0, &id));
         assert_int_equal(id, i);
     }
     for (int i = 1; i <= 3 * (int)NEWEST_SLOTS; i++) {
         snprintf(name, sizeof(name), "c%d", i);
-        if (newest_find(&n, span_of(name), &id)) {
+        if (newest_find(&n, span_of(name), 0, &id)) {
             assert_int_equal(id, i);
             found++;
         }
@@ -95,10 +96,10 @@ static void a_newcomer_takes_a_place_and_long_names_have_none(void **state)
     assert_in_range(found, NEWEST_SLOTS / 2, NEWEST_SLOTS);
     memset(name, 'x', sizeof(name));
     newest_put(&n, (struct span){name, NEWEST_NAME_MAX}, 1);
-    assert_true(newest_find(&n, (struct span){name, NEWEST_NAME_MAX}, &id));
+    assert_true(newest_find(&n, (struct span){name, NEWEST_NAME_MAX}, 0, &id));
     newest_put(&n, (struct span){name, NEWEST_NAME_MAX + 1}, 2);
-    assert_false(newest_find(&n, (struct span){name, NEWEST_NAME_MAX + 1}, &id));
-    assert_true(newest_find(&n, (struct span){name, NEWEST_NAME_MAX}, &id));
+    assert_false(newest_find(&n, (struct span){name, NEWEST_NAME_MAX + 1}, 0, &id));
+    assert_true(newest_find(&n, (struct span){name, NEWEST_NAME_MAX}, 0, &id));
     assert_int_equal(id, 1);
     newest_destroy(&n);
 }
@@ -120,7 +121,8 @@ static void name_channels(void)
 static int64_t last_id_of(struct fixture *f, unsigned channel)
 {
     int64_t id = -1;
-    assert_int_equal(store_last_id(f->store, span_of(names[channel]), &id, NULL), ERROR_NONE);
+    assert_int_equal(store_last_id(f->store, span_of(names[channel]), clock_now_us(), &id, NULL),
+                     ERROR_NONE);
     return id;
 }
 
@@ -153,7 +155,7 @@ static unsigned find_rivals(unsigned *ret, unsigned max)
     for (unsigned i = 1; i < CHANNELS && count < max; i++) {
         newest_put(&n, span_of(names[1]), 1);
         newest_put(&n, span_of(names[i]), 2);
-        if (i == 1 || !newest_find(&n, span_of(names[1]), &id))
+        if (i == 1 || !newest_find(&n, span_of(names[1]), 0, &id))
             ret[count++] = i;
     }
     newest_destroy(&n);
@@ -180,7 +182,8 @@ static void *read_on(void *context)
     while (!atomic_load(&r->ends)) {
         for (unsigned i = 0; i < r->count; i++) {
             int64_t at_least = atomic_load(&r->acknowledged[i]), id = -1;
-            if (store_last_id(r->f->store, span_of(names[r->channels[i]]), &id, NULL) ||
+            if (store_last_id(r->f->store, span_of(names[r->channels[i]]), clock_now_us(), &id,
+                              NULL) ||
                 id < at_least || id < seen[i])
                 atomic_fetch_add(&r->wrong, 1);
             seen[i] = id;
@@ -225,8 +228,8 @@ static void ask_for_both(void)
     int64_t a = -1, b = -1;
     if (!asking.store)
         return;
-    store_last_id(asking.store, span_of("a"), &a, NULL);
-    store_last_id(asking.store, span_of("b"), &b, NULL);
+    store_last_id(asking.store, span_of("a"), clock_now_us(), &a, NULL);
+    store_last_id(asking.store, span_of("b"), clock_now_us(), &b, NULL);
     asking.wrong += a != asking.a_id || b != asking.b_id;
     asking.asked++;
 }

@@ -46,6 +46,21 @@ static void dies(void)
     stop_die();
 }
 
+static int last_act_ends[2];
+
+static void last_act(void)
+{
+    (void)!write(last_act_ends[1], "!", 1);
+}
+
+static void dies_after_a_last_act(void)
+{
+    stop_init(NULL);
+    stop_before_death(last_act);
+    raise(SIGTERM);
+    stop_die();
+}
+
 static void was_ignored(void)
 {
     signal(SIGHUP, SIG_IGN);
@@ -80,6 +95,19 @@ static void the_process_dies_by_the_signal(void **state)
     assert_int_equal(WTERMSIG(status), SIGHUP);
 }
 
+static void something_is_done_before(void **state)
+{
+    (void)state;
+    char byte = 0;
+    assert_int_equal(pipe(last_act_ends), 0);
+    int status = in_child(dies_after_a_last_act);
+    assert_true(WIFSIGNALED(status));
+    close(last_act_ends[1]);
+    assert_int_equal(read(last_act_ends[0], &byte, 1), 1);
+    assert_int_equal(byte, '!');
+    close(last_act_ends[0]);
+}
+
 static void an_ignored_signal_stays_ignored(void **state)
 {
     (void)state;
@@ -97,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_signal_asks_the_second_insists),
         cmocka_unit_test(the_process_dies_by_the_signal),
+        cmocka_unit_test(something_is_done_before),
         cmocka_unit_test(an_ignored_signal_stays_ignored),
         cmocka_unit_test(a_blocked_write_is_nudged),
     };

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "server/store.h"
 #include "unit/store_fixture.h"
 
@@ -77,9 +78,9 @@ static void readings_keep_their_bounds(void **state)
     c = (struct row_check){.stop_at = 2};
     assert_int_equal(store_read(f->store, span_of("a"), 0, INT64_MAX, 100, on_row, &c, NULL), 0);
     assert_int_equal(c.rows, 2);
-    assert_int_equal(store_last_id(f->store, span_of("a"), &last, NULL), 0);
+    assert_int_equal(store_last_id(f->store, span_of("a"), clock_now_us(), &last, NULL), 0);
     assert_int_equal(last, items[MANY - 1].message.id);
-    assert_int_equal(store_last_id(f->store, span_of("none"), &last, NULL), 0);
+    assert_int_equal(store_last_id(f->store, span_of("none"), clock_now_us(), &last, NULL), 0);
     assert_int_equal(last, 0);
     assert_int_equal(store_find_start(f->store, span_of("a"), INT64_MAX, 1, &after, NULL), 0);
     assert_int_equal(after, items[MANY - 1].message.id - 1);
@@ -104,7 +105,7 @@ static void ids_are_never_used_again(void **state)
     f->store = NULL;
     open_store(f); /* a second start finds what was stored */
     int64_t last;
-    assert_int_equal(store_last_id(f->store, span_of("c"), &last, NULL), 0);
+    assert_int_equal(store_last_id(f->store, span_of("c"), clock_now_us(), &last, NULL), 0);
     assert_int_equal(last, id);
     queue(f, &item, span_of("c"), LITERAL("nul \0 inside"));
     wait_for(f, 2);

@@ -13,6 +13,7 @@ class Chancat < Formula
   depends_on "pkgconf" => :build
   depends_on "jansson"
   depends_on "libmicrohttpd"
+  depends_on "libpq"
   depends_on "readline"
 
   uses_from_macos "curl"

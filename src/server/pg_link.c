@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/pg_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+#define BINARY 1
+
+static void put_be(char *to, uint64_t number, size_t bytes)
+{
+    for (size_t i = bytes; i-- > 0; number >>= 8)
+        to[i] = (char)(number & 0xff);
+}
+
+/* libpq's sentence has lines and ends with one. */
+static enum error_kind failed(const char *what, const char *text, struct error *e)
+{
+    size_t len = strcspn(text, "\n");
+    while (len > 0 && strchr(" \t\r.", text[len - 1]))
+        len--;
+    return error_set(e, ERROR_LOCAL, "%s: %.*s", what, (int)(len < 400 ? len : 400), text);
+}
+
+/* Waits until the socket can be read or written to, as asked. False: not in time. */
+static bool wait_for(PGconn *conn, short events, int64_t deadline)
+{
+    struct pollfd p = {.fd = PQsocket(conn), .events = events};
+    int r;
+    do
+        r = poll(&p, 1, clock_left_ms(deadline));
+    while (r < 0 && errno == EINTR);
+    return r > 0;
+}
+
+static bool connect_until(PGconn *conn, int64_t deadline)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
+        if (!wait_for(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+            return false;
+        status = PQconnectPoll(conn);
+    }
+    return status == PGRES_POLLING_OK;
+}
+
+static void ignore_notice(void *context, const PGresult *result)
+{
+    (void)context, (void)result;
+}
+
+enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
+{
+    /* What stands later counts, and a URI that is expanded may say otherwise. */
+    const char *const names[] = {"target_session_attrs", "application_name", "dbname", NULL};
+    const char *const values[] = {"read-write", "chancatd", uri, NULL};
+    const char *what = "cannot connect to PostgreSQL";
+    enum error_kind kind = ERROR_NONE;
+    link->conn = PQconnectStartParams(names, values, 1);
+    if (!link->conn)
+        return error_set(e, ERROR_LOCAL, "no memory");
+    PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
+    if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link->conn, deadline))
+        kind = failed(
+            what, clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(link->conn),
+            e);
+    else if (PQsetnonblocking(link->conn, 1) || !PQenterPipelineMode(link->conn))
+        kind = failed(what, PQerrorMessage(link->conn), e);
+    if (kind)
+        pg_close(link);
+    return kind;
+}
+
+void pg_close(struct pg_link *link)
+{
+    PQfinish(link->conn);
+    link->conn = NULL;
+}
+
+static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < count; i++) {
+        const struct pg_step *s = &steps[i];
+        Oid types[PG_PARAMS_MAX];
+        const char *values[PG_PARAMS_MAX];
+        int lengths[PG_PARAMS_MAX], formats[PG_PARAMS_MAX];
+        for (int k = 0; k < s->count; k++) {
+            const struct pg_param *p = &s->params[k];
+            types[k] = p->type;
+            values[k] = p->data ? p->data : p->number;
+            lengths[k] = (int)p->len;
+            formats[k] = BINARY;
+        }
+        good = PQsendQueryParams(conn, s->sql, s->count, types, values, lengths, formats, BINARY);
+    }
+    return good && PQpipelineSync(conn);
+}
+
+/* Until a result can be taken; what is not sent yet goes meanwhile. */
+static bool wait_for_result(PGconn *conn, int64_t deadline)
+{
+    int unsent = 1;
+    while (PQisBusy(conn) || unsent) {
+        if (unsent && (unsent = PQflush(conn)) < 0)
+            return false;
+        if (!PQisBusy(conn))
+            continue;
+        if (!wait_for(conn, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
+            !PQconsumeInput(conn))
+            return false;
+    }
+    return true;
+}
+
+/* The next result that is one: between them libpq says NULL. */
+static PGresult *next_result(PGconn *conn, int64_t deadline)
+{
+    PGresult *result = NULL;
+    for (int i = 0; i < 2 && !result; i++) {
+        if (!wait_for_result(conn, deadline))
+            return NULL;
+        result = PQgetResult(conn);
+    }
+    return result;
+}
+
+static enum pg_end lose(struct pg_link *link, struct error *e)
+{
+    failed("the connection to PostgreSQL was lost",
+           PQstatus(link->conn) == CONNECTION_BAD ? PQerrorMessage(link->conn)
+                                                  : "no answer in time",
+           e);
+    pg_close(link);
+    return PG_LOST;
+}
+
+static void note_failure(struct pg_link *link, const PGresult *result, struct error *e)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    memset(link->sqlstate, 0, sizeof(link->sqlstate));
+    if (state)
+        memcpy(link->sqlstate, state, strnlen(state, sizeof(link->sqlstate) - 1));
+    failed("PostgreSQL", text ? text : "it failed", e);
+}
+
+/* All results of a run, up to the mark behind its last statement. */
+static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, size_t count,
+                                int64_t deadline, struct error *e)
+{
+    enum pg_end end = PG_DONE;
+    for (size_t at = 0;;) {
+        PGresult *result = next_result(link->conn, deadline);
+        ExecStatusType status = PQresultStatus(result);
+        if (!result) {
+            return lose(link, e);
+        } else if (status == PGRES_PIPELINE_SYNC) {
+            PQclear(result);
+            return end;
+        } else if (status == PGRES_FATAL_ERROR && PQstatus(link->conn) == CONNECTION_BAD) {
+            PQclear(result);
+            return lose(link, e);
+        } else if (status == PGRES_FATAL_ERROR) {
+            note_failure(link, result, e);
+            end = PG_FAILED;
+        }
+        if (at < count && (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK))
+            steps[at].result = result;
+        else
+            PQclear(result);
+        at++;
+    }
+}
+
+enum pg_end pg_run(struct pg_link *link, struct pg_step *steps, size_t count, int64_t deadline,
+                   struct error *e)
+{
+    link->sqlstate[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        steps[i].result = NULL;
+    if (!link->conn) {
+        error_set(e, ERROR_LOCAL, "there is no connection to PostgreSQL");
+        return PG_LOST;
+    }
+    if (!send_steps(link->conn, steps, count))
+        return lose(link, e);
+    return take_results(link, steps, count, deadline, e);
+}
+
+void pg_clear(struct pg_step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        PQclear(steps[i].result);
+        steps[i].result = NULL;
+    }
+}
+
+bool pg_failed_with(const struct pg_link *link, const char *state)
+{
+    return strncmp(link->sqlstate, state, strlen(state)) == 0;
+}
+
+static struct pg_param *add(struct pg_step *step, Oid type, const char *data, size_t len)
+{
+    struct pg_param *p = &step->params[step->count++];
+    p->type = type;
+    p->data = data;
+    p->len = len;
+    return p;
+}
+
+void pg_add_int8(struct pg_step *step, int64_t number)
+{
+    struct pg_param *p = add(step, PG_INT8, NULL, sizeof(p->number));
+    put_be(p->number, (uint64_t)number, sizeof(p->number));
+}
+
+void pg_add_bytea(struct pg_step *step, struct span bytes)
+{
+    add(step, PG_BYTEA, bytes.data ? bytes.data : "", bytes.len);
+}
+
+void pg_add_text(struct pg_step *step, const char *text)
+{
+    add(step, PG_TEXT, text, strlen(text));
+}
+
+/* --- arrays: dimensions, has nulls, element type, then length and lower bound of the one
+ * dimension; then each element behind its length. All numbers are big-endian. ------------------ */
+
+enum { ARRAY_HEADER = 20, ARRAY_TYPE_AT = 8, ARRAY_COUNT_AT = 12, ARRAY_BOUND_AT = 16 };
+
+int pg_array_begin(struct buf *b, Oid type)
+{
+    char header[ARRAY_HEADER] = {0};
+    put_be(header, 1, 4);
+    put_be(header + ARRAY_TYPE_AT, type, 4);
+    put_be(header + ARRAY_BOUND_AT, 1, 4);
+    buf_clear(b);
+    return buf_add(b, header, sizeof(header));
+}
+
+int pg_array_bytes(struct buf *b, struct span bytes)
+{
+    char len[4];
+    put_be(len, bytes.len, sizeof(len));
+    return buf_add(b, len, sizeof(len)) || buf_add(b, bytes.data ? bytes.data : "", bytes.len) ? -1
+                                                                                               : 0;
+}
+
+int pg_pack_int8(struct buf *b, int64_t number)
+{
+    char bytes[8];
+    put_be(bytes, (uint64_t)number, sizeof(bytes));
+    return buf_add(b, bytes, sizeof(bytes));
+}
+
+int pg_array_int8(struct buf *b, int64_t number)
+{
+    char bytes[8];
+    put_be(bytes, (uint64_t)number, sizeof(bytes));
+    return pg_array_bytes(b, (struct span){bytes, sizeof(bytes)});
+}
+
+static Oid array_of(Oid type)
+{
+    return type == PG_INT8 ? 1016u : type == PG_BYTEA ? 1001u : 1009u;
+}
+
+void pg_add_array(struct pg_step *step, struct buf *b, size_t count, Oid type)
+{
+    put_be(b->data + ARRAY_COUNT_AT, count, 4);
+    add(step, array_of(type), b->data, b->len);
+}
+
+int64_t pg_int8(const PGresult *result, int row, int column)
+{
+    const unsigned char *at = (const unsigned char *)PQgetvalue(result, row, column);
+    uint64_t number = 0;
+    for (int i = 0; i < PQgetlength(result, row, column); i++)
+        number = number << 8 | at[i];
+    return (int64_t)number;
+}
+
+struct span pg_bytes(const PGresult *result, int row, int column)
+{
+    return (struct span){PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
+}
