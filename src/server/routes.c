@@ -260,7 +260,8 @@ static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    body_check_total(&q->body);
+    if (!api_needs_no_room(path_of(q)))
+        body_check_total(&q->body);
     if (q->body.refused)
         return refuse(q, method);
     struct api_request request = api_request_of(q, method);
@@ -292,7 +293,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
-        body_take(&q->body, upload, *upload_len);
+        if (!api_needs_no_room(path_of(q)))
+            body_take(&q->body, upload, *upload_len);
         *upload_len = 0;
         return MHD_YES;
     }

@@ -293,6 +293,37 @@ static void a_body_that_is_too_large_is_told(void **state)
     post(*state); /* and the server lives */
 }
 
+/* Who is told that the server is sick takes it away; one that is only busy must stay. */
+static void health_is_told_when_there_is_no_room_for_others(void **state)
+{
+    enum { READERS = 6 };
+    int fds[READERS], fd = dial(*state);
+    size_t len = API_BODY_MAX - 100;
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, '\001', len); /* six bytes each in a reply, which nobody reads */
+    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" FORM_HEADER
+            "\r\n1b\r\nchannel=t&sender=s&content=\r\n98961c\r\n");
+    send_all(fd, text, len);
+    free(text);
+    say(fd, "\r\n0\r\n\r\n");
+    assert_true(hear(fd, "HTTP/1.1 200 "));
+    close(fd);
+    for (size_t i = 0; i < READERS; i++) {
+        fds[i] = dial(*state);
+        say(fds[i], "GET /get?channel=t HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_true(hear(fds[i], "HTTP/1.1 "));
+    }
+    fd = dial(*state);
+    say(fd, "GET /get?channel=u HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "HTTP/1.1 429 "));
+    say(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nxx");
+    assert_true(hear(fd, "{\"status\":\"ok\"}"));
+    close(fd);
+    for (size_t i = 0; i < READERS; i++)
+        close(fds[i]);
+}
+
 static void a_header_that_is_too_large_is_refused(void **state)
 {
     static char long_line[ROUTES_HEADER_BYTES * 2];
@@ -400,6 +431,7 @@ int main(void)
         PATIENT(a_message_wakes_a_waiting_request),
         PATIENT(a_message_that_is_known_does_not),
         PATIENT(a_body_that_is_too_large_is_told),
+        PATIENT(health_is_told_when_there_is_no_room_for_others),
         PATIENT(a_header_that_is_too_large_is_refused),
         PATIENT(a_stranger_is_refused_before_the_body),
         PATIENT(requests_and_connections_are_counted),
