@@ -53,7 +53,7 @@ struct store_append {
     bool replayed; /* filled in before `done` */
     /* Called once, from a writer's thread: ERROR_NONE, or with nothing stored ERROR_UNREACHABLE,
      * ERROR_LOCAL: the database was removed or replaced while it was in use (also said in the log),
-     * or ERROR_REFUSED: the key belongs to other messages. ERROR_UNKNOWN: the database went away
+     * ERROR_REFUSED: the key belongs to other messages; or ERROR_UNKNOWN: the database went away
      * during the commit; a repeat under the same key is safe. */
     void (*done)(struct store_append *append, enum error_kind kind);
     void *context;
