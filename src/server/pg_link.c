@@ -62,7 +62,7 @@ enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline,
     if (!link->conn)
         return error_set(e, ERROR_LOCAL, "no memory");
     PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
-    if (PQstatus(link->conn) == CONNECTION_BAD && strchr(uri, '@'))
+    if (PQstatus(link->conn) == CONNECTION_BAD && (strchr(uri, '@') || strstr(uri, "password")))
         /* libpq would show what it stumbled over, which may be half of a password */
         kind = error_set(e, ERROR_LOCAL,
                          "libpq cannot use this URI; what is special in a URI must be written as"
