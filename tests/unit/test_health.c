@@ -12,7 +12,7 @@
 #include "server/health.h"
 #include "unit/fake_clock.h"
 #include "unit/scratch.h"
-#include "unit/store_fixture.h"
+#include "unit/place_sqlite.h"
 
 static struct {
     struct health health;
