@@ -223,7 +223,7 @@ static bool add_first_steps(struct pg_append *p, struct drawn *d, const struct s
     struct run *r = &d->run;
     int64_t messages = count_messages(group);
     size_t names;
-    add_step(r, "BEGIN");
+    add_step(r, PG_BEGIN);
     pg_add_text(add_step(r, SETTINGS), timeout);
     if (!add_locks(p, r, group) || !add_names(p, group, &names))
         return false;

@@ -123,7 +123,7 @@ static enum error_kind check_durability(struct pg_link *link, int64_t deadline, 
 static enum error_kind bring_up(struct pg_link *link, int64_t deadline, struct error *e)
 {
     int64_t version = PG_SCHEMA_VERSION;
-    enum error_kind kind = run(link, "BEGIN", deadline, e);
+    enum error_kind kind = run(link, PG_BEGIN, deadline, e);
     if (!kind)
         kind = run(link, "SELECT pg_catalog.pg_advisory_xact_lock(" SCHEMA_LOCK ")", deadline, e);
     if (!kind) /* another server may have made it meanwhile */
