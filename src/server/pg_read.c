@@ -12,7 +12,7 @@ static const char last_sql[] = "SELECT id FROM chancat.message WHERE channel_key
 static const char lasts_sql[] =
     "SELECT coalesce((SELECT m.id FROM chancat.message AS m WHERE m.channel_key = r.k"
     " AND m.channel = r.c ORDER BY m.id DESC LIMIT 1), 0)"
-    " FROM ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY AS r (k, c, n) ORDER BY r.n";
+    " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS r (k, c, n) ORDER BY r.n";
 static const char start_sql[] = "SELECT id FROM chancat.message WHERE channel_key = $1"
                                 " AND channel = $2 AND id < $3 ORDER BY id DESC LIMIT 1 OFFSET $4";
 static const char bytes_sql[] = "SELECT pg_catalog.pg_total_relation_size('chancat.message')"
