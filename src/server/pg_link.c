@@ -117,17 +117,16 @@ static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
 /* Until a result can be taken; what is not sent yet goes meanwhile. */
 static bool wait_for_result(PGconn *conn, int64_t deadline)
 {
-    int unsent = 1;
-    while (PQisBusy(conn) || unsent) {
-        if (unsent && (unsent = PQflush(conn)) < 0)
+    for (;;) {
+        int unsent = PQflush(conn);
+        if (unsent < 0)
             return false;
-        if (!PQisBusy(conn))
-            continue;
+        if (!PQisBusy(conn)) /* an early answer: the rest is sent while the next is waited for */
+            return true;
         if (!wait_for(conn, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
             !PQconsumeInput(conn))
             return false;
     }
-    return true;
 }
 
 /* The next result that is one: between them libpq says NULL. */
