@@ -251,6 +251,15 @@ static void note_failure(struct pg_link *link, const PGresult *result, struct er
     failed("PostgreSQL", text ? text : "it failed", e);
 }
 
+/* Behind a pooler the server's side of this connection may have been another's that listened. What
+ * nobody takes would be kept for ever. */
+static void drop_word(struct pg_link *link)
+{
+    PGnotify *notify;
+    while (!link->listens && (notify = PQnotifies(link->conn)))
+        PQfreemem(notify);
+}
+
 /* All results of a run, up to the mark behind its last statement. */
 static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, size_t count,
                                 int64_t deadline, struct error *e)
@@ -263,6 +272,7 @@ static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, siz
             return lose(link, e);
         } else if (status == PGRES_PIPELINE_SYNC) {
             PQclear(result);
+            drop_word(link);
             return end;
         } else if (status == PGRES_FATAL_ERROR && PQstatus(link->conn) == CONNECTION_BAD) {
             PQclear(result);

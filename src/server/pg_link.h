@@ -48,6 +48,7 @@ struct pg_step {
 struct pg_link {
     PGconn *conn;     /* NULL: down */
     char sqlstate[6]; /* of the statement that failed last */
+    bool listens;     /* the owner takes notifications; else they are dropped */
 };
 
 enum pg_end {
