@@ -148,7 +148,7 @@ static bool add_locks(struct pg_append *p, struct run *r, const struct store_app
         (void)lock_sql;
     return true;
 #else
-    int64_t locks[PG_LOCKS_MAX + 1];
+    int64_t locks[PG_LOCKS_MAX + 1] = {0};
     size_t count = collect_locks(group, locks);
     add_step(r, count > PG_LOCKS_MAX ? lock_all_sql : share_all_sql);
     if (count > PG_LOCKS_MAX)

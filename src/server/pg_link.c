@@ -62,7 +62,12 @@ enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline,
     if (!link->conn)
         return error_set(e, ERROR_LOCAL, "no memory");
     PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
-    if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link->conn, deadline))
+    if (PQstatus(link->conn) == CONNECTION_BAD && strchr(uri, '@'))
+        /* libpq would show what it stumbled over, which may be half of a password */
+        kind = error_set(e, ERROR_LOCAL,
+                         "libpq cannot use this URI; what is special in a URI must be written as"
+                         " %%XX in a user's name or password");
+    else if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link->conn, deadline))
         kind = failed(
             what, clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(link->conn),
             e);

@@ -34,7 +34,6 @@ static void connect_again(struct pg_read *r)
 {
     struct pg_link link = {.conn = NULL};
     struct error e;
-    int pause_ms = 0;
     pthread_mutex_unlock(&r->lock);
     bool good = pg_open(&link, r->uri, clock_deadline(PG_CONNECT_MS), &e) == ERROR_NONE;
     if (good)
@@ -45,9 +44,10 @@ static void connect_again(struct pg_read *r)
     if (good) {
         r->link = link;
         r->down = false;
+        r->pause_ms = 0;
         return;
     }
-    int64_t until = clock_deadline(pg_state_pause(&pause_ms));
+    int64_t until = clock_deadline(pg_state_pause(&r->pause_ms));
     while (!r->ends && clock_left_ms(until) != 0)
         until_wait(&r->changed, &r->lock, until);
 }

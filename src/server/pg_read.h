@@ -33,6 +33,7 @@ struct pg_read {
     pthread_cond_t changed;
     struct pg_link link;
     bool down, ends;
+    int pause_ms; /* of the last try to connect again */
 };
 
 /* Messages with after < id <= upto, ascending, at most `limit`. */
