@@ -381,6 +381,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  %-14s %s\n' $$name "$$text"; done
 	@echo '  variables: CC CFLAGS LDFLAGS PREFIX DESTDIR BINDIR MANDIR PKG_CONFIG V=1'
-	@echo '             DEVELOPER=1 READLINE=0 SANITIZE=address,undefined or thread'
+	@echo '             DEVELOPER=1 READLINE=0 POSTGRES=0 SANITIZE=address,undefined or thread'
 	@echo "             make bench: ROWS='read send' (default all: tests/bench/run --list)"
 	@echo "                         BENCH='--scale 0.01' (a quick look) or --json"
