@@ -76,19 +76,15 @@ static char *copy_item(const char *list, size_t at)
     return list && *list && *list != ',' ? strndup(list, strcspn(list, ",")) : NULL;
 }
 
-/* What is special in a URI and stands in a password as it is moves the rest of it elsewhere. */
-static bool is_sound(const char *uri)
+/* Where libpq stumbles over a URI it shows over what, which may be half of a password; what comes
+ * of trying to connect names the host alone, and one that was read as it was meant has no @. */
+static bool may_show_secret(const char *uri, const char *text)
 {
-    PQconninfoOption *options = PQconninfoParse(uri, NULL);
-    bool sound = options != NULL;
-    for (const PQconninfoOption *o = options; o && o->keyword; o++) {
-        if (o->val && strcmp(o->keyword, "port") == 0)
-            sound = sound && o->val[strspn(o->val, "0123456789,")] == '\0';
-        else if (o->val && strcmp(o->keyword, "host") == 0) /* but for an abstract socket */
-            sound = sound && !strchr(o->val + (o->val[0] == '@'), '@');
-    }
-    PQconninfoFree(options);
-    return sound;
+    static const char *const tries[] = {"connection to server ", "could not translate host name "};
+    bool tried = false;
+    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
+        tried |= strncmp(text, tries[i], strlen(tries[i])) == 0;
+    return (strchr(uri, '@') || strstr(uri, "password")) && (!tried || strchr(text, '@'));
 }
 
 static void find_servers(PGconn *conn, struct servers *ret)
@@ -133,11 +129,15 @@ static PGconn *start(const char *uri, const struct servers *s, size_t at)
     return conn;
 }
 
-static enum error_kind finish(PGconn *conn, int64_t deadline, struct error *e)
+static enum error_kind finish(PGconn *conn, const char *uri, int64_t deadline, struct error *e)
 {
     const char *what = "cannot connect to PostgreSQL";
     if (!conn)
         return error_set(e, ERROR_LOCAL, "no memory");
+    if (PQstatus(conn) == CONNECTION_BAD && may_show_secret(uri, PQerrorMessage(conn)))
+        return error_set(e, ERROR_LOCAL,
+                         "libpq cannot use this URI; what is special in a URI must be written as"
+                         " %%XX in a user's name or password");
     if (PQstatus(conn) == CONNECTION_BAD || !connect_until(conn, deadline))
         return failed(what,
                       clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(conn), e);
@@ -156,7 +156,7 @@ static enum error_kind try_servers(struct pg_link *link, const char *uri, const 
         int share = clock_left_ms(deadline) / (int)(s->count - at);
         pg_close(link);
         link->conn = start(uri, s, at);
-        kind = finish(link->conn, clock_deadline(share), e);
+        kind = finish(link->conn, uri, clock_deadline(share), e);
     }
     return kind;
 }
@@ -164,14 +164,10 @@ static enum error_kind try_servers(struct pg_link *link, const char *uri, const 
 enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
 {
     struct servers servers;
-    if (!is_sound(uri)) /* libpq would show what it stumbled over: half of a password */
-        return error_set(e, ERROR_LOCAL,
-                         "libpq cannot use this URI; what is special in a URI must be written as"
-                         " %%XX in a user's name or password");
     link->conn = start(uri, NULL, 0);
     find_servers(link->conn, &servers);
     enum error_kind kind = servers.count > 1 ? try_servers(link, uri, &servers, deadline, e)
-                                             : finish(link->conn, deadline, e);
+                                             : finish(link->conn, uri, deadline, e);
     if (kind)
         pg_close(link);
     release_servers(&servers);
