@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/api.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,6 +18,7 @@
 #define NUMBER_MAX    64                  /* bytes of a number with its space */
 #define VALUE_MAX     (3u * API_BODY_MAX) /* each byte may be invalid and become U+FFFD */
 #define RETRY_AFTER_S 1
+#define SAY_AGAIN_MS  1000 /* a failure of the store, at the earliest */
 #define UNLIMITED     INT64_MAX
 /* One piece and then the longest message: each byte may become \u00XX; what came in the query is in
  * the last term. A message that did not fit would block its channel for good. */
@@ -112,9 +114,21 @@ static enum api_next fail_memory(struct api_call *call)
     return fail(call, 429, "No memory for the request now");
 }
 
+/* However many ask a store that fails, and however often they try again, the log stays short. */
+static void say_failure(const struct error *e)
+{
+    static atomic_int_least64_t quiet_until;
+    int_least64_t until = atomic_load(&quiet_until);
+    if (clock_left_ms(until) == 0 &&
+        atomic_compare_exchange_strong(&quiet_until, &until, clock_deadline(SAY_AGAIN_MS)))
+        log_error("%s", e->text);
+    else
+        log_info("%s", e->text);
+}
+
 static enum api_next fail_store(struct api_call *call, const struct error *e)
 {
-    log_error("%s", e->text);
+    say_failure(e);
     call->response.retry_after_s = RETRY_AFTER_S;
     return fail(call, 503, "The store failed");
 }

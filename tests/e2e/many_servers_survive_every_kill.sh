@@ -58,6 +58,8 @@ test_case "each server said when PostgreSQL went away and when it was back"
 stop_servers
 for ((i = 1; i <= server_number; i++)); do
     assert_has "$WORK/server.$i.log" '^chancatd: listening on '
+    # Everybody asks again and again meanwhile.
+    assert [ "$(grep -c 'does not answer$' "$WORK/server.$i.log")" -le $((SECONDS + 10)) ]
 done
 assert_has "$SERVER_LOG" '; trying again$'
 assert_has "$SERVER_LOG" '^chancatd: PostgreSQL answers again$'
