@@ -275,7 +275,7 @@ soak: $(programs) $(faultproxy) $(crowd) $(unlocked) $(odd) ## thousands of line
 	@$(test_environment) tests/soak/run $(SOAK)
 	@$(test_environment) tests/soak/settle-report
 	@$(test_environment) tests/soak/harm-report
-	@$(test_environment) tests/soak/crowd-report
+	@$(test_environment) tests/soak/crowd-report || [ $$? = 77 ] # no PostgreSQL
 
 # A peer that is missing costs its rows, not the benchmark. ROWS picks groups of rows and BENCH hands
 # options through: make bench ROWS='read send' BENCH='--scale 0.01 --json'

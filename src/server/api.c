@@ -129,6 +129,7 @@ static void say_failure(const struct error *e)
 static enum api_next fail_store(struct api_call *call, const struct error *e)
 {
     say_failure(e);
+    call->store_failed = true;
     call->response.retry_after_s = RETRY_AFTER_S;
     return fail(call, 503, "The store failed");
 }
@@ -467,9 +468,22 @@ bool api_has_news(struct api_call *call)
     int64_t last;
     if (call->probe)
         return health_has_ended(call->api->health, call->probe);
-    return store_last_id(call->api->store, span_of_buf(&call->channel), clock_now_us(), &last,
-                         NULL) ||
-           last > call->after;
+    if (store_last_id(call->api->store, span_of_buf(&call->channel), clock_now_us(), &last, NULL))
+        return !call->patient;
+    return last > call->after;
+}
+
+bool api_waits_on(struct api_call *call)
+{
+    struct api_response *r = &call->response;
+    if (!call->store_failed || store_recheck_ms(call->api->store) == 0)
+        return false;
+    r->status = 0;
+    r->retry_after_s = 0;
+    buf_clear(&r->body);
+    call->store_failed = false;
+    call->patient = true;
+    return true;
 }
 
 /* One message of a reading. */
@@ -544,7 +558,7 @@ void api_read(struct api_call *call)
 {
     struct api_response *r = &call->response;
     struct error e;
-    int64_t last;
+    int64_t last, after = call->after, upto = call->upto, left = call->left;
     if (call->probe) {
         answer_health(call);
         return;
@@ -558,10 +572,14 @@ void api_read(struct api_call *call)
     r->content_type = API_JSON;
     if (!kind)
         kind = read_first_piece(call, &e);
-    if (kind)
-        fail_store(call, &e);
-    else
+    if (!kind) {
         finish_reading(call, last);
+        return;
+    }
+    fail_store(call, &e);
+    call->after = after;
+    call->upto = upto;
+    call->left = left;
 }
 
 bool api_fill(struct api_call *call)

@@ -54,6 +54,24 @@ for ((i = 1; i <= SERVERS; i++)); do
     assert_eq "$(jq -r '.[].content' "waiter.$i")" back "what waiter $i got"
 done
 
+test_case "who waits is not sent away when the server can store and tell, but not read"
+URL=$(url_of 1)
+spawn curl -sS -m "$WAIT_SECS" "$URL/get?channel=blind&last=0&wait=25" >waiter 2>>err
+waiter=$SPAWNED
+wait_until server_waits 1
+pg_sql 'ALTER ROLE chancat NOLOGIN'
+pg_sql "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE application_name = 'chancatd' AND query LIKE 'SELECT %chancat.message%'" >readers
+assert_file readers "$SERVERS"
+run curl -sS --fail "$URL/send" -d 'channel=blind&sender=test&content=seen'
+assert_status 0
+run curl -sS -w ' %{http_code}' "$URL/get?channel=blind&last=0"
+assert_file out '{"error":"The store failed"} 503'
+pg_sql 'ALTER ROLE chancat LOGIN'
+wait_for "$waiter"
+assert_status 0
+assert_eq "$(jq -r '.[].content' waiter)" seen 'what the waiter got'
+
 test_case "each server said when PostgreSQL went away and when it was back"
 stop_servers
 for ((i = 1; i <= server_number; i++)); do
