@@ -7,6 +7,11 @@
 
 #include "common/clock.h"
 
+static int add_path(const char *where, struct buf *b)
+{
+    return text_add_visible(b, span_of(where));
+}
+
 /* Whoever takes a place first has it. */
 static const struct store_kind {
     const char *prefixes[2];
@@ -14,9 +19,14 @@ static const struct store_kind {
     enum error_kind (*check)(const char *where, struct error *e);
     enum error_kind (*backup)(const char *where, const char *to, bool (*stop)(void),
                               struct error *e);
+    int (*add_name)(const char *where, struct buf *b);
 } kinds[] = {
-    {{"postgresql://", "postgres://"}, store_pg_open, store_pg_check, store_pg_backup},
-    {{""}, store_sqlite_open, store_sqlite_check, store_sqlite_backup},
+    {{"postgresql://", "postgres://"},
+     store_pg_open,
+     store_pg_check,
+     store_pg_backup,
+     store_pg_add_name},
+    {{""}, store_sqlite_open, store_sqlite_check, store_sqlite_backup, add_path},
 };
 
 static const struct store_kind *kind_of(const char *where)
@@ -43,6 +53,11 @@ enum error_kind store_check(const char *where, struct error *e)
 enum error_kind store_backup(const char *where, const char *to, bool (*stop)(void), struct error *e)
 {
     return kind_of(where)->backup(where, to, stop, e);
+}
+
+int store_add_name(const char *where, struct buf *b)
+{
+    return kind_of(where)->add_name(where, b);
 }
 
 void store_close(struct store *store)
