@@ -24,24 +24,24 @@ static enum error_kind failed(const char *what, const char *text, struct error *
     return error_set(e, ERROR_LOCAL, "%s: %.*s", what, (int)(len < 400 ? len : 400), text);
 }
 
-/* Waits until the socket can be read or written to, as asked. False: not in time. */
-static bool wait_for(PGconn *conn, short events, int64_t deadline)
+/* Waits until the socket can be read or written to, as asked. False: not in time, or stopped. */
+static bool wait_for(const struct pg_link *link, short events, int64_t deadline)
 {
-    struct pollfd p = {.fd = PQsocket(conn), .events = events};
+    struct pollfd p = {.fd = PQsocket(link->conn), .events = events};
     int r;
     do
         r = poll(&p, 1, clock_left_ms(deadline));
-    while (r < 0 && errno == EINTR);
+    while (r < 0 && errno == EINTR && !(link->stop && link->stop()));
     return r > 0;
 }
 
-static bool connect_until(PGconn *conn, int64_t deadline)
+static bool connect_until(const struct pg_link *link, int64_t deadline)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
-        if (!wait_for(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        if (!wait_for(link, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             return false;
-        status = PQconnectPoll(conn);
+        status = PQconnectPoll(link->conn);
     }
     return status == PGRES_POLLING_OK;
 }
@@ -62,7 +62,7 @@ enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline,
     if (!link->conn)
         return error_set(e, ERROR_LOCAL, "no memory");
     PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
-    if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link->conn, deadline))
+    if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link, deadline))
         kind = failed(
             what, clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(link->conn),
             e);
@@ -100,15 +100,16 @@ static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
 }
 
 /* Until a result can be taken; what is not sent yet goes meanwhile. */
-static bool wait_for_result(PGconn *conn, int64_t deadline)
+static bool wait_for_result(const struct pg_link *link, int64_t deadline)
 {
+    PGconn *conn = link->conn;
     int unsent = 1;
     while (PQisBusy(conn) || unsent) {
         if (unsent && (unsent = PQflush(conn)) < 0)
             return false;
         if (!PQisBusy(conn))
             continue;
-        if (!wait_for(conn, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
+        if (!wait_for(link, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
             !PQconsumeInput(conn))
             return false;
     }
@@ -116,13 +117,13 @@ static bool wait_for_result(PGconn *conn, int64_t deadline)
 }
 
 /* The next result that is one: between them libpq says NULL. */
-static PGresult *next_result(PGconn *conn, int64_t deadline)
+static PGresult *next_result(const struct pg_link *link, int64_t deadline)
 {
     PGresult *result = NULL;
     for (int i = 0; i < 2 && !result; i++) {
-        if (!wait_for_result(conn, deadline))
+        if (!wait_for_result(link, deadline))
             return NULL;
-        result = PQgetResult(conn);
+        result = PQgetResult(link->conn);
     }
     return result;
 }
@@ -153,7 +154,7 @@ static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, siz
 {
     enum pg_end end = PG_DONE;
     for (size_t at = 0;;) {
-        PGresult *result = next_result(link->conn, deadline);
+        PGresult *result = next_result(link, deadline);
         ExecStatusType status = PQresultStatus(result);
         if (!result) {
             return lose(link, e);

@@ -42,8 +42,9 @@ struct pg_step {
 };
 
 struct pg_link {
-    PGconn *conn;     /* NULL: down */
-    char sqlstate[6]; /* of the statement that failed last */
+    PGconn *conn;       /* NULL: down */
+    bool (*stop)(void); /* asked when a signal interrupts a wait: true ends it; NULL: none does */
+    char sqlstate[6];   /* of the statement that failed last */
 };
 
 enum pg_end {
