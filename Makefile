@@ -102,15 +102,16 @@ common_c := $(wildcard src/common/*.c)
 # The terminal's screen, or what stands there instead of it.
 no_screen_c := $(if $(readline),src/client/no_screen.c,$(wildcard src/client/screen*.c))
 client_c := $(filter-out src/client/main.c $(no_screen_c),$(wildcard src/client/*.c))
-# Without libpq one file stands for all that use it.
-no_postgres_c := $(if $(postgres),src/server/no_store_pg.c,$(wildcard src/server/pg_*.c) src/server/store_pg.c)
+# Without libpq one file stands for all that use it, in the server and in its tests.
+no_postgres_c := $(if $(postgres),src/server/no_store_pg.c tests/unit/no_place_pg.c,\
+	$(wildcard src/server/pg_*.c) src/server/store_pg.c tests/unit/place_pg.c)
 server_c := $(filter-out src/server/main.c $(no_postgres_c),$(wildcard src/server/*.c))
 fault_c  := $(wildcard tests/fault/*.c)
 proxy_c  := $(wildcard tests/proxy/*.c)
 bench_support_c := tests/bench/load.c
 bench_c  := $(filter-out $(bench_support_c),$(wildcard tests/bench/*.c))
 unit_c   := $(wildcard tests/unit/test_*.c)
-support_c := $(filter-out $(unit_c),$(wildcard tests/unit/*.c))
+support_c := $(filter-out $(unit_c) $(no_postgres_c),$(wildcard tests/unit/*.c))
 headers  := $(wildcard src/*/*.h tests/*/*.h)
 all_c    := $(filter-out $(if $(readline),,$(no_screen_c)) $(if $(postgres),,$(no_postgres_c)),\
 	$(wildcard src/*/*.c tests/*/*.c))
@@ -233,7 +234,7 @@ cluster-demo: ## three servers over one PostgreSQL behind haproxy, one killed on
 
 test_environment = CHANCAT=$(CURDIR)/$(B)/chancat CHANCATD=$(CURDIR)/$(B)/chancatd \
 	FAULTD=$(CURDIR)/$(B)/faultd FAULTPROXY=$(CURDIR)/$(B)/faultproxy ODD=$(CURDIR)/$(B)/odd.so \
-	BENCH_BIN=$(CURDIR)/$(B)/bench SANITIZE=$(SANITIZE)
+	BENCH_BIN=$(CURDIR)/$(B)/bench UNIT_BIN=$(CURDIR)/$(B)/tests SANITIZE=$(SANITIZE)
 
 .PHONY: test check check-programs check-run soak bench \
 	bench-programs valgrind

@@ -555,6 +555,7 @@ void chat_run(struct session *s, struct tally *tally)
     }
     struct buf channel, sender; /* answers */
     c->s = s;
+    s->echo.keeps = true; /* back in a channel, what was sent there is looked at again */
     c->cursor = s->cursor;
     c->view = (struct view){add_message, c};
     c->outbox.lock_fd = -1;

@@ -75,11 +75,13 @@ static void print_receipts(struct courier *c, const struct parcel *p, const stru
         tally_add(c->tally, ERROR_LOCAL);
         return;
     }
-    enum output_result r = output_write(c->s->output, &c->receipt, NULL, &e);
+    enum output_result r = output_write_whole(c->s->output, &c->receipt, &e);
     if (r == OUTPUT_FAILED) {
         log_error("%s", e.text);
         tally_add(c->tally, ERROR_LOCAL);
     }
+    if (r == OUTPUT_STOPPED)
+        log_error("%s: stored, but nobody read all receipts in time", p->label);
     if (r == OUTPUT_GONE || r == OUTPUT_FAILED) {
         c->receipts_over = true;
         if (c->s->input)

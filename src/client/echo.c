@@ -146,15 +146,35 @@ void echo_end(struct echo *echo)
     pthread_mutex_unlock(&echo->lock);
 }
 
+/* The first range that does not end before this id. Where ids come ascending it is near. */
+static size_t first_upto(const struct echo_range *r, size_t from, size_t to, int64_t id)
+{
+    size_t step = 1;
+    while (from + step < to && r[from + step].last < id) {
+        from += step;
+        step *= 2;
+    }
+    to = from + step < to ? from + step : to;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (r[middle].last < id)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
 enum echo_answer echo_ask(struct echo *echo, const struct message *m)
 {
     enum echo_answer answer = ECHO_OTHER;
     pthread_mutex_lock(&echo->lock);
     size_t count;
     const struct echo_range *r = ranges(echo, &count);
-    while (echo->head < count && r[echo->head].last < m->id)
-        echo->head++;
-    if (echo->head < count && r[echo->head].first <= m->id)
+    size_t at = first_upto(r, echo->head, count, m->id);
+    if (!echo->keeps)
+        echo->head = at;
+    if (at < count && r[at].first <= m->id)
         answer = ECHO_OWN;
     else if (is_in_flight(echo, m))
         answer = ECHO_WAIT;

@@ -9,7 +9,8 @@
  * longer than they must. When there is no memory for the hashes, everything waits.
  *
  * Ids of own messages are kept as ranges, until the receiver is past them; with one sender they
- * are mostly one range. At most ECHO_RANGES_MAX (16 MiB); then the oldest is forgotten
+ * are mostly one range. A receiver that goes from one channel to another comes back to smaller
+ * ids: for it none is forgotten. At most ECHO_RANGES_MAX (16 MiB); then the oldest is forgotten
  * and may be printed. The lock inside is a leaf, held for one message, or for the lines of a batch.
  */
 #ifndef CHANCAT_ECHO_H
@@ -34,6 +35,7 @@ struct echo {
     pthread_mutex_t lock;
     struct buf ranges; /* struct echo_range, ascending; under the lock, as all below */
     size_t head;       /* ranges at the front that the receiver is past */
+    bool keeps;        /* set before threads start: the receiver comes back to smaller ids */
     bool in_flight;
     struct buf lines; /* uint64_t, ascending: hashes of the lines in flight */
     bool any;         /* no memory for them: each message may be one */
@@ -56,7 +58,8 @@ void echo_own(struct echo *echo, int64_t first, int64_t last);
 /* Sending thread: it ended; echo_own() was called before with what is stored. */
 void echo_end(struct echo *echo);
 
-/* Receiving thread: whose is this? Ids must come ascending; smaller ones are forgotten. */
+/* Receiving thread: whose is this? Unless it keeps all, ids must come ascending;
+ * smaller ones are forgotten. */
 enum echo_answer echo_ask(struct echo *echo, const struct message *m);
 
 #endif

@@ -56,19 +56,31 @@ static void reader_start(void *context)
     }
 }
 
+static void stop_keeping(void *context)
+{
+    struct reader *reader = context;
+    atomic_store(&reader->s->keeping, false);
+    http_wake(reader->s->post_http);
+}
+
 void mode_duplex(struct session *s, struct tally *tally)
 {
     struct reader reader = {.s = s};
-    receive_run(s, reader_start, &reader, tally);
+    bool keeps = s->options->outbox != NULL;
+    atomic_init(&s->keeping, keeps);
+    if (keeps) /* lines are safe there, whenever the server is reached */
+        reader_start(&reader);
+    receive_run(s, keeps ? stop_keeping : reader_start, &reader, tally);
     if (reader.failure)
         tally_add(tally, ERROR_LOCAL);
     if (!reader.running)
         return;
-    input_stop(s->input);                        /* what was read is still delivered */
-    if (s->options->retry_for_ms == INT64_MAX) { /* but not for ever */
+    input_stop(s->input);         /* what was read is still delivered, */
+    if (atomic_load(&s->keeping)) /* if the server was ever there, */
+        atomic_store(&s->give_up_at, clock_now_ms());
+    else if (s->options->retry_for_ms == INT64_MAX) /* but not for ever */
         atomic_store(&s->give_up_at, clock_deadline(END_MS));
-        http_wake(s->post_http);
-    }
+    stop_keeping(&reader);
     pthread_join(reader.thread, NULL);
     tally_merge(tally, &reader.tally);
 }

@@ -69,16 +69,19 @@ static bool wait_writable(int fd)
     return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
-/* A signal came in the middle of a line: the rest of it still goes out, if the reader takes it in
- * time. At most PIPE_BUF bytes after POLLOUT do not block. */
-static void finish_line(int fd, const char *bytes, size_t len, size_t *written)
+/* How many bytes are left of the line that is in work. */
+static size_t rest_of_line(const char *bytes, size_t len, size_t written)
 {
-    const char *from = bytes + *written;
-    const char *newline = *written ? memchr(from, '\n', len - *written) : NULL;
+    const char *from = bytes + written;
+    const char *newline = written ? memchr(from, '\n', len - written) : NULL;
+    return newline && from[-1] != '\n' ? (size_t)(newline - from) + 1 : 0;
+}
+
+/* A signal came in the middle: the `rest` still goes out, if the reader takes it in time. At most
+ * PIPE_BUF bytes after POLLOUT do not block. */
+static void finish(int fd, const char *bytes, size_t rest, size_t *written)
+{
     int64_t deadline = clock_deadline(OUTPUT_GRACE_MS);
-    if (!newline || from[-1] == '\n')
-        return;
-    size_t rest = (size_t)(newline - from) + 1;
     while (rest && clock_left_ms(deadline) > 0) {
         struct pollfd fds[] = {{.fd = fd, .events = POLLOUT},
                                {.fd = stop_now_fd(), .events = POLLIN}};
@@ -122,8 +125,8 @@ static enum output_result write_all(int fd, const char *bytes, size_t len, size_
     return OUTPUT_OK;
 }
 
-enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
-                                struct error *e)
+static enum output_result write_framed(struct output *out, struct buf *b, bool whole,
+                                       size_t *ret_written, struct error *e)
 {
     size_t written = 0;
     output_lock(out);
@@ -132,7 +135,10 @@ enum output_result output_write(struct output *out, struct buf *b, size_t *ret_w
         frame->open(frame->context);
     enum output_result r = write_all(out->fd, b->data, b->len, &written, e);
     if (r == OUTPUT_STOPPED)
-        finish_line(out->fd, b->data, b->len, &written);
+        finish(out->fd, b->data, whole ? b->len - written : rest_of_line(b->data, b->len, written),
+               &written);
+    if (r == OUTPUT_STOPPED && whole && written == b->len)
+        r = OUTPUT_OK;
     if (frame)
         frame->close(frame->context);
     output_unlock(out);
@@ -140,6 +146,17 @@ enum output_result output_write(struct output *out, struct buf *b, size_t *ret_w
         *ret_written = written;
     buf_clear(b);
     return r;
+}
+
+enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
+                                struct error *e)
+{
+    return write_framed(out, b, false, ret_written, e);
+}
+
+enum output_result output_write_whole(struct output *out, struct buf *b, struct error *e)
+{
+    return write_framed(out, b, true, NULL, e);
 }
 
 enum error_kind output_sync(const struct output *out, struct error *e)

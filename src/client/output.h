@@ -19,7 +19,7 @@
 #include "common/buf.h"
 #include "common/error.h"
 
-#define OUTPUT_GRACE_MS 3000 /* for the rest of a line that a signal interrupted */
+#define OUTPUT_GRACE_MS 3000 /* for the rest of what a signal interrupted */
 
 enum output_result {
     OUTPUT_OK = 0,
@@ -49,6 +49,10 @@ void output_release(struct output *out);
  * NULL) tells how many bytes got out before. */
 enum output_result output_write(struct output *out, struct buf *b, size_t *ret_written,
                                 struct error *e);
+
+/* The same for what no later run prints again: at a signal not only the line in work is finished,
+ * but all of `b`, as far as the reader takes it in time. OUTPUT_STOPPED: it did not. */
+enum output_result output_write_whole(struct output *out, struct buf *b, struct error *e);
 
 /* What a terminal does between two calls of output_write(), under the lock. Not to be held while
  * anything is waited for. */

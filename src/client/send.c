@@ -16,6 +16,7 @@
 
 /* A deadline that has passed. */
 #define AT_ONCE     0
+#define KEEPING_MS  20   /* between two looks whether lines may leave the outbox now */
 #define SKIPPED_MAX 1000 /* blank and refused records within a batch */
 
 struct sending {
@@ -249,6 +250,20 @@ static void put(struct sending *g)
         g->tally->lines_unsent++;
 }
 
+static void drain(struct sending *g)
+{
+    if (!atomic_load(&g->s->keeping))
+        drain_run(&g->drain);
+}
+
+/* When to call it though no line has come. */
+static int64_t drain_at(const struct sending *g)
+{
+    if (!g->s->options->outbox)
+        return CLOCK_NEVER;
+    return atomic_load(&g->s->keeping) ? clock_deadline(KEEPING_MS) : drain_again_at(&g->drain);
+}
+
 /* The line in work and those that wait behind it go into the outbox, and from there to the server:
  * nothing is waited for. */
 static void send_durably(struct sending *g)
@@ -261,7 +276,7 @@ static void send_durably(struct sending *g)
     } while (!g->over && lines < BATCH_LINES_MAX && bytes < BATCH_BYTES_MAX &&
              take_line(g, AT_ONCE));
     commit(g);
-    drain_run(&g->drain);
+    drain(g);
 }
 
 static struct batch_line line_in_work(const struct sending *g)
@@ -313,15 +328,14 @@ static void take_next(struct sending *g)
         send_waiting(g);
         return;
     }
-    int64_t again_at = g->s->options->outbox ? drain_again_at(&g->drain) : CLOCK_NEVER;
-    bool taken = g->held_over || take_line(g, again_at);
+    bool taken = g->held_over || take_line(g, drain_at(g));
     g->held_over = false;
     if (taken && g->s->options->outbox)
         send_durably(g);
     else if (taken)
         send_line(g);
     else if (!g->over && !g->ended)
-        drain_run(&g->drain);
+        drain(g);
 }
 
 static bool start(struct sending *g, struct session *s, struct tally *tally)
@@ -380,6 +394,8 @@ void send_run(struct session *s, struct tally *tally)
         take_next(&g);
     tally->lines_unsent +=
         input_count_rest(s->input) + g.held_over + (int64_t)batch_count(&g.waiting);
+    while (good && atomic_load(&s->keeping) && !stop_signal())
+        http_wait(s->post_http, CLOCK_NEVER, -1);
     if (good && s->options->outbox)
         drain_finish(&g.drain, false);
     finish(&g);

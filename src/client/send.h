@@ -7,7 +7,8 @@
  * sent, or whose outcome stayed unknown, is reported and ends the run.
  *
  * With --outbox a line is first made durable (outbox.h) and then sent from there (drain.h); when
- * the server fails, later lines are still read and kept.
+ * the server fails, later lines are still read and kept, and as long as s->keeping says so, all
+ * are.
  *
  * Runs in the reader thread (or in the main thread with -s and --flush).
  */

@@ -46,6 +46,7 @@ struct session {
     struct echo echo;              /* [L] */
     atomic_uint posts;             /* [a] POSTs that have ended; moves the poll loop on */
     atomic_bool pausing;           /* [a] the poll loop is waiting between two polls */
+    atomic_bool keeping;           /* [a] lines go into the outbox and no further, for now */
     atomic_bool sending_done;      /* [a] no line will be sent any more */
     _Atomic int64_t give_up_at;    /* [a] clock_now_ms() at which sending ends, done or not */
     atomic_bool leave;             /* [a] the poll loop ends, to go on elsewhere */

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -32,6 +33,18 @@ static bool is_harmless(struct span name)
     return false;
 }
 
+/* In a value that is shown: does it hide a parameter of its own, encoded once too often? */
+static bool is_plain(struct span value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.data[i] == '=' || value.data[i] == '@' ||
+            (value.len - i >= 3 && (strncasecmp(value.data + i, "%3d", 3) == 0 ||
+                                    strncasecmp(value.data + i, "%40", 3) == 0)))
+            return false;
+    }
+    return true;
+}
+
 /* One pair of the query. What has no name may be anything. */
 static int add_pair(struct buf *b, struct span pair)
 {
@@ -39,39 +52,43 @@ static int add_pair(struct buf *b, struct span pair)
     size_t name = equals ? (size_t)(equals - pair.data) : 0;
     if (pair.len == 0)
         return 0;
-    if (equals && is_harmless((struct span){pair.data, name}))
+    if (equals && is_harmless((struct span){pair.data, name}) &&
+        is_plain((struct span){equals + 1, pair.len - name - 1}))
         return buf_add(b, pair.data, pair.len);
     return buf_add(b, pair.data, name) || buf_add_str(b, equals ? "=*" : "*");
 }
 
-/* The part before the query: a path, or with a proxy's habits a whole URL. */
+/* The part before the query: a path, or whatever a client of a proxy sends. No path here has an @
+ * or a =, and what stands before the one and behind the other may be a secret in any of the forms
+ * that a target can take: http://me:secret@host/, //me:secret@host/, me:secret@host:443. */
 static int add_path(struct buf *b, struct span path)
 {
-    const char *from = path.len && path.data[0] != '/' ? memchr(path.data, '/', path.len) : NULL;
-    const char *end = path.data + path.len, *at = NULL;
-    if (from && from + 1 < end && from[1] == '/') {
-        from += 2;
-        const char *slash = memchr(from, '/', (size_t)(end - from));
-        size_t authority = (size_t)((slash ? slash : end) - from);
-        for (size_t i = 0; i < authority; i++)
-            at = from[i] == '@' ? from + i : at;
+    const char *end = path.data + path.len, *from = path.data, *upto = end;
+    for (const char *at = path.data; at < end; at++) {
+        bool three = end - at >= 3;
+        if (*at == '@')
+            from = at;
+        else if (three && strncasecmp(at, "%40", 3) == 0)
+            from = at;
+        else if (*at == '=' || (three && strncasecmp(at, "%3d", 3) == 0))
+            upto = at < upto ? at : upto;
     }
-    if (!at)
-        return buf_add(b, path.data, path.len);
-    return buf_add(b, path.data, (size_t)(from - path.data)) || buf_add_char(b, '*') ||
-           buf_add(b, at, (size_t)(end - at));
+    if (upto < from) /* a secret with both */
+        return buf_add_char(b, '*');
+    return (from > path.data && buf_add_char(b, '*')) || buf_add(b, from, (size_t)(upto - from)) ||
+           (upto < end && buf_add_str(b, "=*"));
 }
 
 int access_add_target(struct buf *b, const char *target)
 {
-    size_t path = strcspn(target, "?#");
+    size_t path = strcspn(target, "?#;");
     int bad = add_path(b, (struct span){target, path});
     const char *query = target + path;
     while (!bad && *query) {
         if (*query == '#') /* nothing that a client should send */
             return buf_add_str(b, "#*");
         bad = buf_add_char(b, *query++); /* what divides: ? & or ; */
-        size_t len = strcspn(query, "&;#");
+        size_t len = strcspn(query, "&;?#");
         bad = bad || add_pair(b, (struct span){query, len});
         query += len;
     }

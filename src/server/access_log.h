@@ -12,8 +12,9 @@
  *
  * Of the parameters in the target only those that are numbers and names are shown (channel, last,
  * before, count, limit, wait); the value of any other is shown as *, for it may be a secret or
- * somebody's message, and so is a name and password before the host. Headers and bodies are not
- * shown at all.
+ * somebody's message, and so is all that stands before an @ or behind a = in the path, where a
+ * client of a proxy or one with a mistake has a name and password or a parameter. Headers and
+ * bodies are not shown at all.
  *
  * Requests that the HTTP library itself refuses (not HTTP, a head that is too large) do not come
  * here; it says so in lines of its own.

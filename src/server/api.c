@@ -56,6 +56,11 @@ struct api_body_limit api_body_limit(const struct api *api, struct span path)
     return (struct api_body_limit){API_BODY_MAX, "The body is too large"};
 }
 
+bool api_needs_no_room(struct span path)
+{
+    return span_equal(path, span_of(HEALTH_PATH));
+}
+
 void api_init(struct api_call *call, const struct api *api)
 {
     *call = (struct api_call){.api = api, .response.last_id = -1};

@@ -101,6 +101,10 @@ struct api_body_limit {
 };
 struct api_body_limit api_body_limit(const struct api *api, struct span path);
 
+/* Is this answered however much memory all requests together take? /healthz is: whoever is told of
+ * a sick server by it would take one away that only is busy. Its body is of no use. */
+bool api_needs_no_room(struct span path);
+
 void api_init(struct api_call *call, const struct api *api);
 void api_release(struct api_call *call);
 

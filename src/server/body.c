@@ -60,6 +60,8 @@ void body_recount(struct body *b, size_t others)
 
 const char *body_sentence(const struct body *b)
 {
+    if (b->refused == 400)
+        return "The header says twice where the body ends";
     return b->refused == 413 ? b->limit.text : "Too much at once";
 }
 

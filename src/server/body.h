@@ -47,7 +47,7 @@ void body_check_total(struct body *b);
 /* Counts what the request holds now, `others` besides the body. */
 void body_recount(struct body *b, size_t others);
 
-/* What is said to a body that is refused. */
+/* What is said to a body that is refused, here or by the caller (400). */
 const char *body_sentence(const struct body *b);
 
 struct span body_text(const struct body *b);

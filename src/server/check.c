@@ -63,7 +63,7 @@ static enum error_kind check_listen(const char *address, struct error *e)
 static int add_sentence(const struct server_options *o, const char *path, struct buf *b)
 {
     return buf_add_str(b, "chancatd: good: address ") || text_add_visible(b, span_of(o->listen)) ||
-           buf_add_str(b, ", database ") || text_add_visible(b, span_of(path)) ||
+           buf_add_str(b, ", database ") || store_add_name(path, b) ||
            buf_add_str(b, o->token.len ? ", with a token\n" : ", without a token\n");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/guard.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -57,4 +58,17 @@ int64_t guard_expire(struct guard *g)
     }
     pthread_mutex_unlock(&g->lock);
     return nearest;
+}
+
+int64_t guard_unsent(struct guard *g)
+{
+    int64_t sum = 0;
+    pthread_mutex_lock(&g->lock);
+    for (struct guarded *c = g->first; c; c = c->next) {
+        int bytes = 0;
+        if (ioctl(c->fd, TIOCOUTQ, &bytes) == 0)
+            sum += bytes;
+    }
+    pthread_mutex_unlock(&g->lock);
+    return sum;
 }

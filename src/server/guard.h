@@ -33,4 +33,7 @@ void guard_remove(struct guard *g, struct guarded *connection);
 /* Shuts down what is overdue. Returns the nearest deadline left (CLOCK_NEVER: none). */
 int64_t guard_expire(struct guard *g);
 
+/* Bytes that the system still has to send, of all connections. */
+int64_t guard_unsent(struct guard *g);
+
 #endif

@@ -36,6 +36,12 @@ enum error_kind store_pg_copy_end(const char *where, enum copy_role role, struct
     return is_missing(e);
 }
 
+int store_pg_add_name(const char *where, struct buf *b)
+{
+    (void)where;
+    return buf_add_str(b, "postgresql://");
+}
+
 const char *store_pg_library(void)
 {
     return NULL;

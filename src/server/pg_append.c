@@ -23,7 +23,8 @@
 static const char lock_all_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(" PG_ALL_CHANNELS ")";
 static const char share_all_sql[] =
     "SELECT pg_catalog.pg_advisory_xact_lock_shared(" PG_ALL_CHANNELS ")";
-static const char lock_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(k) FROM unnest($1) AS k";
+static const char lock_sql[] =
+    "SELECT pg_catalog.pg_advisory_xact_lock(k) FROM pg_catalog.unnest($1) AS k";
 static const char draw_sql[] = "SELECT pg_catalog.nextval('chancat.message_id'), " NOW
                                " FROM pg_catalog.generate_series(1, $1)";
 static const char find_keys_sql[] = "SELECT name, fingerprint, ids, time FROM chancat.append_key"
@@ -145,7 +146,7 @@ static bool add_locks(struct pg_append *p, struct run *r, const struct store_app
         (void)lock_sql;
     return true;
 #else
-    int64_t locks[PG_LOCKS_MAX + 1];
+    int64_t locks[PG_LOCKS_MAX + 1] = {0};
     size_t count = collect_locks(group, locks);
     add_step(r, count > PG_LOCKS_MAX ? lock_all_sql : share_all_sql);
     if (count > PG_LOCKS_MAX)
@@ -220,7 +221,7 @@ static bool add_first_steps(struct pg_append *p, struct drawn *d, const struct s
     struct run *r = &d->run;
     int64_t messages = count_messages(group);
     size_t names;
-    add_step(r, "BEGIN");
+    add_step(r, PG_BEGIN);
     pg_add_text(add_step(r, SETTINGS), timeout);
     if (!add_locks(p, r, group) || !add_names(p, group, &names))
         return false;

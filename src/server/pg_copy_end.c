@@ -45,31 +45,33 @@ static const char settings_sql[] =
     " pg_catalog.set_config('enable_mergejoin', 'off', false)";
 static const char lock_sql[] = "SELECT pg_catalog.pg_advisory_lock(" PG_ALL_CHANNELS ")";
 static const char unlock_sql[] = "SELECT pg_catalog.pg_advisory_unlock(" PG_ALL_CHANNELS ")";
-static const char is_there_sql[] = "SELECT count(*) FROM pg_catalog.pg_class"
-                                   " WHERE oid = pg_catalog.to_regclass('chancat.version')";
+static const char is_there_sql[] = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class"
+                                   " WHERE oid = pg_catalog.to_regclass('chancat.version')::oid";
 static const char snapshot_sql[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-static const char last_sql[] = "SELECT max(id) FROM chancat.message";
+static const char last_sql[] = "SELECT pg_catalog.max(id) FROM chancat.message";
 static const char highest_sql[] = "SELECT " HIGHEST;
 static const char open_sql[] =
     "DECLARE pages NO SCROLL CURSOR FOR SELECT channel_key, id,"
-    " octet_length(channel)::bigint + octet_length(sender) + octet_length(content)"
+    " pg_catalog.octet_length(channel)::bigint + pg_catalog.octet_length(sender)"
+    " + pg_catalog.octet_length(content)"
     " FROM chancat.message WHERE id > $1 ORDER BY id";
 static const char fetch_sql[] = "FETCH " FETCH " FROM pages";
-static const char page_sql[] = "SELECT m.id, m.time, m.channel, m.sender, m.content"
-                               " FROM unnest($1, $2) AS r (k, i) JOIN chancat.message AS m"
-                               " ON m.channel_key = r.k AND m.id = r.i ORDER BY m.id";
+static const char page_sql[] =
+    "SELECT m.id, m.time, m.channel, m.sender, m.content"
+    " FROM pg_catalog.unnest($1, $2) AS r (k, i) JOIN chancat.message AS m"
+    " ON m.channel_key = r.k AND m.id = r.i ORDER BY m.id";
 static const char keys_sql[] = "SELECT name, fingerprint, time, ids FROM chancat.append_key"
                                " WHERE name > $1 ORDER BY name LIMIT $2";
 
 static const char insert_sql[] =
     "INSERT INTO chancat.message (channel_key, id, channel, sender, content, time)"
-    " SELECT * FROM unnest($1, $2, $3, $4, $5, $6)";
+    " SELECT * FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6)";
 static const char drop_keys_sql[] = "DELETE FROM chancat.append_key WHERE name > $1 AND name <= $2";
 static const char drop_rest_sql[] = "DELETE FROM chancat.append_key WHERE name > $1";
 static const char insert_keys_sql[] =
     "INSERT INTO chancat.append_key (name, fingerprint, ids, time)"
-    " SELECT * FROM unnest($1, $2, $3, $4)";
+    " SELECT * FROM pg_catalog.unnest($1, $2, $3, $4)";
 static const char raise_sql[] = "SELECT pg_catalog.setval(" SEQUENCE ", $1) WHERE $1 > " HIGHEST;
 
 /* What the cursor gave and no page has had yet. */
@@ -170,7 +172,7 @@ static enum error_kind begin_writing(struct pg_copy *p, struct error *e)
         return ERROR_NONE;
     enum error_kind kind = end_transaction(p, e);
     if (!kind)
-        kind = run_sql(p, "BEGIN", e);
+        kind = run_sql(p, PG_BEGIN, e);
     p->in_transaction = p->writing = !kind;
     return kind;
 }

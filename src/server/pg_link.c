@@ -51,6 +51,17 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)context, (void)result;
 }
 
+/* Where libpq stumbles over a URI it shows over what, which may be half of a password; what comes
+ * of trying to connect names the host alone, and one that was read as it was meant has no @. */
+static bool may_show_secret(const char *uri, const char *text)
+{
+    static const char *const tries[] = {"connection to server ", "could not translate host name "};
+    bool tried = false;
+    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
+        tried |= strncmp(text, tries[i], strlen(tries[i])) == 0;
+    return (strchr(uri, '@') || strstr(uri, "password")) && (!tried || strchr(text, '@'));
+}
+
 enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
 {
     /* What stands later counts, and a URI that is expanded may say otherwise. */
@@ -62,7 +73,11 @@ enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline,
     if (!link->conn)
         return error_set(e, ERROR_LOCAL, "no memory");
     PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
-    if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link, deadline))
+    if (PQstatus(link->conn) == CONNECTION_BAD && may_show_secret(uri, PQerrorMessage(link->conn)))
+        kind = error_set(e, ERROR_LOCAL,
+                         "libpq cannot use this URI; what is special in a URI must be written as"
+                         " %%XX in a user's name or password");
+    else if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link, deadline))
         kind = failed(
             what, clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(link->conn),
             e);
@@ -103,17 +118,16 @@ static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
 static bool wait_for_result(const struct pg_link *link, int64_t deadline)
 {
     PGconn *conn = link->conn;
-    int unsent = 1;
-    while (PQisBusy(conn) || unsent) {
-        if (unsent && (unsent = PQflush(conn)) < 0)
+    for (;;) {
+        int unsent = PQflush(conn);
+        if (unsent < 0)
             return false;
-        if (!PQisBusy(conn))
-            continue;
+        if (!PQisBusy(conn)) /* an early answer: the rest is sent while the next is waited for */
+            return true;
         if (!wait_for(link, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
             !PQconsumeInput(conn))
             return false;
     }
-    return true;
 }
 
 /* The next result that is one: between them libpq says NULL. */

@@ -25,6 +25,10 @@
 
 #define PG_PARAMS_MAX 6
 
+/* What is read behind a lock must be what is there then, whatever the database's defaults: a
+ * snapshot of the transaction's begin would be older than the lock. */
+#define PG_BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED"
+
 struct pg_param {
     Oid type;
     const char *data;

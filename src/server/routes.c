@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,7 +37,8 @@ struct routes {
     struct waiters waiters;
     struct guard guard;
     struct recheck recheck;
-    atomic_size_t body_bytes; /* of all requests in work: bodies, parameters, replies */
+    atomic_size_t body_bytes;      /* of all requests in work: bodies, parameters, replies */
+    atomic_int_least64_t received; /* bytes of bodies since the start */
     atomic_bool stopping;
     struct housekeeper housekeeper; /* of the deadlines of waiters, guard and recheck */
     /* the end, under `lock` */
@@ -202,8 +204,41 @@ static const char *header(struct request *q, const char *name)
     return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
+/* What a header says about where the body ends. */
+struct framing {
+    const char *length;
+    bool chunked, differs;
+};
+
+static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    (void)kind;
+    struct framing *f = context;
+    f->chunked |= strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) != 0)
+        return MHD_YES;
+    f->differs |= f->length && (!value || strcmp(f->length, value) != 0);
+    f->length = value;
+    return MHD_YES;
+}
+
+/* Two answers to where the body ends: a proxy in front may have taken the other one, and what is a
+ * body to it would be the next request here. */
+static bool is_framed_twice(struct request *q)
+{
+    struct framing f = {0};
+    MHD_get_connection_values(q->connection, MHD_HEADER_KIND, look_at_header, &f);
+    return f.differs || (f.length && f.chunked);
+}
+
 static bool is_refused(struct request *q)
 {
+    if (is_framed_twice(q)) {
+        q->body.refused = 400;
+        q->body.discard = true; /* and the connection ends */
+        return true;
+    }
     const char *announced = header(q, MHD_HTTP_HEADER_CONTENT_LENGTH);
     bool authorized =
         api_authorized(q->routes->api, path_of(q), header(q, MHD_HTTP_HEADER_AUTHORIZATION));
@@ -260,7 +295,8 @@ static enum MHD_Result handle(struct request *q, const char *method)
 {
     if (q->guarded)
         guard_set(&q->routes->guard, q->guarded, CLOCK_NEVER);
-    body_check_total(&q->body);
+    if (!api_needs_no_room(path_of(q)))
+        body_check_total(&q->body);
     if (q->body.refused)
         return refuse(q, method);
     struct api_request request = api_request_of(q, method);
@@ -292,7 +328,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return is_refused(q) ? handle(q, method) : MHD_YES;
     }
     if (*upload_len) {
-        body_take(&q->body, upload, *upload_len);
+        if (!api_needs_no_room(path_of(q)))
+            body_take(&q->body, upload, *upload_len);
+        atomic_fetch_add_explicit(&q->routes->received, (int64_t)*upload_len, memory_order_relaxed);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -434,20 +472,34 @@ enum error_kind routes_start(struct routes *r, const struct api *api, struct lis
     return ERROR_NONE;
 }
 
+/* Grows or changes while clients send or take anything. */
+static int64_t movement(struct routes *r)
+{
+    return atomic_load(&r->received) + guard_unsent(&r->guard);
+}
+
 static bool is_hurried(const struct routes *r)
 {
     struct pollfd p = {.fd = r->config.hurry_fd, .events = POLLIN};
     return poll(&p, 1, 0) > 0; /* a negative descriptor is passed over */
 }
 
-/* Until nothing is in flight, but not for ever. The writer is waited for in any case: it uses
- * memory of the requests, and MHD cannot end while a connection is suspended. */
+/* Until nothing is in flight, but not for ever, and not for clients that stand still. The writer is
+ * waited for in any case: it uses memory of the requests, and MHD cannot end while a connection is
+ * suspended. */
 static void wait_for_requests(struct routes *r)
 {
-    int64_t deadline = clock_deadline(ROUTES_STOP_MS);
+    int64_t deadline = clock_deadline(ROUTES_STOP_MS), still = 0, seen = -1;
     pthread_mutex_lock(&r->lock);
-    while (r->active > 0 && clock_left_ms(deadline) != 0 && !is_hurried(r))
+    while (r->active > 0 && clock_left_ms(deadline) != 0 && !is_hurried(r)) {
+        int64_t now = movement(r);
+        if (now != seen || r->storing > 0)
+            still = clock_deadline(ROUTES_STILL_MS);
+        else if (clock_left_ms(still) == 0)
+            break;
+        seen = now;
         until_wait(&r->changed, &r->lock, clock_deadline(HURRY_MS));
+    }
     if (r->active > 0)
         log_warn("stopping with %lld requests unanswered", (long long)r->active);
     while (r->storing > 0)

@@ -19,6 +19,7 @@
 #define ROUTES_HEADER_BYTES 16384 /* request line and headers; more is 431 or 414 */
 #define ROUTES_REPLY_S      300   /* a client that does not take its reply */
 #define ROUTES_STOP_MS      10000 /* requests in flight at a stop */
+#define ROUTES_STILL_MS     2000  /* of them, when no client sends or takes anything */
 
 struct routes;
 

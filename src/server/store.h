@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "server/histogram.h"
@@ -52,7 +53,7 @@ struct store_append {
     bool replayed; /* filled in before `done` */
     /* Called once, from a writer's thread: ERROR_NONE, or with nothing stored ERROR_UNREACHABLE,
      * ERROR_LOCAL: the database was removed or replaced while it was in use (also said in the log),
-     * or ERROR_REFUSED: the key belongs to other messages. ERROR_UNKNOWN: the database went away
+     * ERROR_REFUSED: the key belongs to other messages; or ERROR_UNKNOWN: the database went away
      * during the commit; a repeat under the same key is safe. */
     void (*done)(struct store_append *append, enum error_kind kind);
     void *context;
@@ -132,6 +133,9 @@ struct store_stats {
 
 /* Cheap, but one look into the database. What cannot be told is 0. */
 void store_stats(struct store *store, struct store_stats *ret);
+
+/* Appends what to call the place in a sentence: without secrets, and safe to show. 0, or -1. */
+int store_add_name(const char *where, struct buf *b);
 
 /* The libraries of the stores and their versions, "SQLite/3.40.1, libpq/15.18". */
 const char *store_libraries(void);

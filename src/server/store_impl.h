@@ -52,6 +52,8 @@ enum error_kind store_pg_check(const char *where, struct error *e);
 enum error_kind store_pg_backup(const char *where, const char *to, bool (*stop)(void),
                                 struct error *e);
 
+int store_pg_add_name(const char *where, struct buf *b);
+
 /* "libpq/15.1"; NULL: built without it. */
 const char *store_pg_library(void);
 

@@ -305,6 +305,23 @@ enum error_kind store_pg_backup(const char *where, const char *to, bool (*stop)(
     return error_set(e, ERROR_USAGE, "a PostgreSQL database is copied with pg_dump");
 }
 
+/* The host or its address, and the database. The rest of a URI is left out: a password may stand in
+ * more than one place of it. */
+int store_pg_add_name(const char *where, struct buf *b)
+{
+    const char *shown[] = {"service", "host", "port", "dbname"};
+    PQconninfoOption *options = PQconninfoParse(where, NULL);
+    int bad = buf_add_str(b, "PostgreSQL");
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+        for (const PQconninfoOption *o = options; !bad && o && o->keyword; o++) {
+            if (o->val && strcmp(o->keyword, shown[i]) == 0)
+                bad = buf_addf(b, " %s=", o->keyword) || text_add_visible(b, span_of(o->val));
+        }
+    }
+    PQconninfoFree(options);
+    return bad;
+}
+
 const char *store_pg_library(void)
 {
     static char text[32];

@@ -122,6 +122,7 @@ type_text a 'the last one'
 press a Enter
 type_text a '/channel dev'
 press a Enter
+wait_until ends_with a 'dev>' # a line that is begun before is not sent unasked
 type_text a 'the first one here'
 press a Enter
 wait_until shows a '^hh:mm Anna-Lena: the first one here$'

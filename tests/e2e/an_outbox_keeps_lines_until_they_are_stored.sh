@@ -54,6 +54,35 @@ assert_file <(stored) $'hello\n1\n2\n3\n4\n5\n6'
 empty_outbox
 stop_server
 
+test_case "a run that prints, too, keeps lines before the server was ever there, and sends them when it is"
+three_wait() { [ "$(waiting)" = 3 ]; }
+for follow in -f --retry-for=inf; do
+    spawn "$CHANCAT" $follow --outbox outbox p < <(seq 3) >out 2>err
+    wait_until three_wait
+    kill -TERM "$SPAWNED"
+    wait_for "$SPAWNED"
+    assert_status 143
+    assert_has err '^chancat: 3 lines wait in the outbox$'
+    assert_empty out
+    rm -r outbox
+done
+mkfifo in
+exec 4<>in
+spawn "$CHANCAT" -f -n 0 --outbox outbox p <in >out 2>err 4>&-
+follower=$SPAWNED
+seq 3 >&4
+wait_until three_wait
+start_again 4>&-
+wait_until lines out 3
+echo 4 >&4
+exec 4>&-
+wait_until lines out 4
+assert_same <(jq -r .content out) <(seq 4)
+assert_file <(stored p) $'1\n2\n3\n4'
+empty_outbox
+end_process "$follower"
+stop_server
+
 test_case "--flush sends what waits, whatever channel and sender it has"
 run "$CHANCAT" -s -S ann --outbox outbox --retry-for 0 d <<<'for d'
 run "$CHANCAT" -sj --outbox outbox --retry-for 0 <<<'{"channel":"e","sender":"bob","content":"for e"}'

@@ -12,9 +12,9 @@ export CHANCAT CHANCATD
 demo=$ROOT/contrib/cluster/demo
 mkdir "$WORK/tmp"
 
-# Processes that belong to the demo, by its directory.
-left() {
-    grep -lsF "$WORK/tmp/" /proc/[0-9]*/cmdline
+# For wait_until: no process belongs to the demo, by its directory, any more.
+none_left() {
+    ! grep -lsF "$WORK/tmp/" /proc/[0-9]*/cmdline >left
 }
 
 test_case "nothing is missed or doubled while a server is killed"
@@ -25,7 +25,7 @@ assert_eq "$(grep -cE '^(database|follower [123]) +450 +450 +0 +0 +same$' out)" 
 assert_eq "$(grep -c '^\$ kill -KILL [0-9]* ' out)" 2 'servers killed'
 assert_eq "$(grep -c '^chancatd [123] has stored ' out)" 3
 assert_eq "$(ls -A "$WORK/tmp")" '' 'files left behind'
-assert_eq "$(left)" '' 'processes left behind'
+wait_until none_left
 
 # A chancat that harms the output of the second follower, by the sed script $1.
 harm_follower() {
@@ -36,7 +36,7 @@ case " \$* " in
     if mkdir first 2>/dev/null || ! mkdir second 2>/dev/null; then
         exec "$CHANCAT" "\$@"
     fi
-    "$CHANCAT" "\$@" | sed -u '$1'
+    exec "$CHANCAT" "\$@" > >(exec sed -u '$1') # ends with it
     ;;
 *) exec "$CHANCAT" "\$@" ;;
 esac
@@ -67,7 +67,7 @@ for signal in INT TERM; do
     wait_for "$SPAWNED"
     assert_status $((128 + $(kill -l "$signal")))
     assert_eq "$(ls -A "$WORK/tmp")" '' 'files left behind'
-    assert_eq "$(left)" '' 'processes left behind'
+    wait_until none_left
 done
 
 test_case "what is missing or wrong is said"

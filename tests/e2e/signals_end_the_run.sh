@@ -123,6 +123,41 @@ assert_status 143
 exec 3<&-
 stop_fault
 
+start_server
+seq -f "%g $(printf '%0300d' 0)" 3000 >"$WORK/many"
+for reader in none slow; do
+    test_case "a signal while receipts wait to be read: each stored line has one, or it is told ($reader)"
+    stored() {
+        curl -sS "$URL/get?channel=$reader" | jq -r '.[]?.content'
+    }
+    more_than_a_pipe() { [ "$(stored | wc -l)" -ge 400 ]; }
+    mkfifo pipe
+    spawn_to pipe "$CHANCAT" -s --receipts $reader <"$WORK/many" 2>err
+    chancat=$SPAWNED
+    exec 3<pipe
+    wait_until more_than_a_pipe
+    kill -TERM "$chancat"
+    wait_until signals_taken "$chancat"
+    if [ $reader = slow ]; then
+        head -c 100 <&3 >out # the first of them
+        cat <&3 >>out
+        wait_for "$chancat"
+    else
+        wait_for "$chancat"
+        cat <&3 >out
+    fi
+    exec 3<&-
+    assert_status 143
+    sed -n '/}$/p' out | jq -r .content >receipts # without what may have been cut
+    stored | head -n "$(wc -l <receipts)" >first
+    assert test -s receipts
+    assert_same receipts first
+    assert_has err '^chancat: [0-9]* lines not known to be stored: 0 refused, [0-9]* not sent, 0 unknown$'
+    [ "$(stored | wc -l)" = "$(wc -l <receipts)" ] || assert_has err 'stored, but nobody read all receipts in time$'
+    [ $reader = slow ] || assert_has err '^chancat: lines [0-9]* to [0-9]*: stored, but nobody read'
+done
+stop_server
+
 test_case "an ignored SIGHUP stays ignored"
 start_server
 post t anna hello

@@ -3,15 +3,16 @@
 
 #include "unit/store_fixture.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 void store_on_message(void *context, struct span channel, int64_t id)
 {
     struct fixture *f = context;
     pthread_mutex_lock(&f->lock);
     f->heard += id > 0 && channel.len > 0; /* no assert here: this is the writer's thread */
+    f->unknown += id == 0 && !channel.data;
+    pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -24,41 +25,60 @@ void store_on_done(struct store_append *append, enum error_kind kind)
     f->done++;
     f->failed += kind != ERROR_NONE;
     f->done_before_heard += f->done > f->heard;
-    pthread_cond_signal(&f->changed);
+    pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
+}
+
+struct store *open_another(const struct fixture *f, store_listener_fn *listener, void *context)
+{
+    struct error e = {0};
+    struct store *store = NULL;
+    enum error_kind kind = store_open(f->path, listener, context, &store, &e);
+    if (kind)
+        print_error("%s\n", e.text);
+    assert_int_equal(kind, ERROR_NONE);
+    return store;
 }
 
 void open_store(struct fixture *f)
 {
-    struct error e = {0};
-    enum error_kind kind = store_open(f->path, store_on_message, f, &f->store, &e);
-    if (kind)
-        print_error("%s\n", e.text);
-    assert_int_equal(kind, ERROR_NONE);
+    f->store = open_another(f, store_on_message, f);
 }
 
-int store_set_up(void **state)
+const struct place *store_place(void)
+{
+    return getenv("CHANCAT_TEST_STORE") ? &place_postgres : &place_sqlite;
+}
+
+static int set_up(void **state, const struct place *place)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    const char *base = getenv("TMPDIR");
-    if (!f)
+    if (!f || place->make(f->folder, sizeof(f->folder), f->path, sizeof(f->path))) {
+        free(f);
         return -1;
-    snprintf(f->folder, sizeof(f->folder), "%s/store-XXXXXX", base ? base : "/tmp");
-    if (!mkdtemp(f->folder))
-        return -1;
-    snprintf(f->path, sizeof(f->path), "%s/chat.db", f->folder);
+    }
+    f->place = place;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
     *state = f;
     return 0;
 }
 
+int store_set_up(void **state)
+{
+    return set_up(state, store_place());
+}
+
+int sqlite_set_up(void **state)
+{
+    return set_up(state, &place_sqlite);
+}
+
 int store_tear_down(void **state)
 {
     struct fixture *f = *state;
     store_close(f->store);
-    unlink(f->path);
-    int r = rmdir(f->folder); /* a clean close leaves no -wal and no -shm */
+    int r = f->place->remove(f->folder, f->path);
     free(f);
     return r;
 }
@@ -70,11 +90,16 @@ void reopen_store(struct fixture *f)
     open_store(f);
 }
 
-void queue_append(struct fixture *f, struct item *item)
+void queue_append_to(struct store *store, struct fixture *f, struct item *item)
 {
     item->append.done = store_on_done;
     item->append.context = f;
-    assert_int_equal(store_queue(f->store, &item->append), ERROR_NONE);
+    assert_int_equal(store_queue(store, &item->append), ERROR_NONE);
+}
+
+void queue_append(struct fixture *f, struct item *item)
+{
+    queue_append_to(f->store, f, item);
 }
 
 void queue(struct fixture *f, struct item *item, struct span channel, struct span content)
@@ -85,41 +110,46 @@ void queue(struct fixture *f, struct item *item, struct span channel, struct spa
     queue_append(f, item);
 }
 
-void wait_for(struct fixture *f, int done)
+void wait_until_is(struct fixture *f, const int *number, int least)
 {
     pthread_mutex_lock(&f->lock);
-    while (f->done < done)
+    while (*number < least)
         pthread_cond_wait(&f->changed, &f->lock);
     pthread_mutex_unlock(&f->lock);
 }
 
-sqlite3 *other_connection(const struct fixture *f)
+void wait_for(struct fixture *f, int done)
 {
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    return db;
+    wait_until_is(f, &f->done, done);
 }
 
-void run_sql(sqlite3 *db, const char *sql)
+struct counting {
+    int64_t last_id;
+    int rows;
+};
+
+static bool count_row(void *context, const struct store_message *m)
 {
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    struct counting *c = context;
+    assert_true(m->id > c->last_id);
+    c->last_id = m->id;
+    c->rows++;
+    return true;
+}
+
+int rows_of(struct store *store, struct span channel)
+{
+    struct counting c = {0};
+    assert_int_equal(store_read(store, channel, 0, INT64_MAX, INT64_MAX, count_row, &c, NULL), 0);
+    return c.rows;
 }
 
 void run_sql_once(const struct fixture *f, const char *sql)
 {
-    sqlite3 *db = other_connection(f);
-    run_sql(db, sql);
-    sqlite3_close(db);
+    f->place->run(f->path, sql);
 }
 
 int query_number(const struct fixture *f, const char *sql)
 {
-    sqlite3 *db = other_connection(f);
-    sqlite3_stmt *statement = NULL;
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int number = sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return number;
+    return f->place->number(f->path, sql);
 }

@@ -17,7 +17,7 @@
 
 static int set_up(void **state)
 {
-    return store_set_up(state) || scratch_make(state);
+    return sqlite_set_up(state) || scratch_make(state);
 }
 
 static int tear_down(void **state)

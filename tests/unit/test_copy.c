@@ -15,14 +15,14 @@
 #include "server/copy.h"
 #include "server/copy_end.h"
 #include "server/store_keys.h"
+#include "unit/place_sqlite.h"
 #include "unit/scratch.h"
-#include "unit/store_fixture.h"
 
 #define LARGE_BYTES 10000000
 
 static int set_up(void **state)
 {
-    return store_set_up(state) || scratch_make(state);
+    return sqlite_set_up(state) || scratch_make(state);
 }
 
 static int tear_down(void **state)

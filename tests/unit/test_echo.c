@@ -124,6 +124,24 @@ static void neighbouring_ids_take_one_range_and_old_ones_go(void **state)
     echo_release(&echo);
 }
 
+static void one_that_comes_back_finds_all_of_them(void **state)
+{
+    (void)state;
+    struct echo echo;
+    echo_init(&echo);
+    echo.keeps = true;
+    for (int64_t id = 1; id < 1000; id += 2) /* with others' between them */
+        echo_own(&echo, id, id);
+    static const int64_t order[] = {999, 2, 1, 500, 501, 998, 3, 1000, 997};
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < COUNT(order); i++) {
+            struct message m = {.id = order[i]};
+            assert_int_equal(echo_ask(&echo, &m), order[i] % 2 ? ECHO_OWN : ECHO_OTHER);
+        }
+    }
+    echo_release(&echo);
+}
+
 static void ids_of_a_batch_are_one_range(void **state)
 {
     (void)state;
@@ -161,6 +179,7 @@ int main(void)
         cmocka_unit_test(a_message_like_any_line_of_a_batch_in_flight_must_wait),
         cmocka_unit_test(without_memory_for_the_lines_in_flight_everything_waits),
         cmocka_unit_test(neighbouring_ids_take_one_range_and_old_ones_go),
+        cmocka_unit_test(one_that_comes_back_finds_all_of_them),
         cmocka_unit_test(ids_of_a_batch_are_one_range),
         cmocka_unit_test(a_full_memory_forgets_the_oldest),
     };

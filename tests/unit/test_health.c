@@ -11,8 +11,8 @@
 
 #include "server/health.h"
 #include "unit/fake_clock.h"
+#include "unit/place_sqlite.h"
 #include "unit/scratch.h"
-#include "unit/store_fixture.h"
 
 static struct {
     struct health health;

@@ -273,7 +273,7 @@ static void what_is_in_the_database_is_known_at_once_and_whole(void **state)
     assert_int_equal(asking.wrong, 0);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, store_set_up, store_tear_down)
+#define CASE(test) cmocka_unit_test_setup_teardown(test, sqlite_set_up, store_tear_down)
 
 int main(void)
 {

@@ -298,6 +298,37 @@ static void a_body_that_is_too_large_is_told(void **state)
     post(*state); /* and the server lives */
 }
 
+/* Who is told that the server is sick takes it away; one that is only busy must stay. */
+static void health_is_told_when_there_is_no_room_for_others(void **state)
+{
+    enum { READERS = 6 };
+    int fds[READERS], fd = dial(*state);
+    size_t len = API_BODY_MAX - 100;
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, '\001', len); /* six bytes each in a reply, which nobody reads */
+    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" FORM_HEADER
+            "\r\n1b\r\nchannel=t&sender=s&content=\r\n98961c\r\n");
+    send_all(fd, text, len);
+    free(text);
+    say(fd, "\r\n0\r\n\r\n");
+    assert_true(hear(fd, "HTTP/1.1 200 "));
+    close(fd);
+    for (size_t i = 0; i < READERS; i++) {
+        fds[i] = dial(*state);
+        say(fds[i], "GET /get?channel=t HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_true(hear(fds[i], "HTTP/1.1 "));
+    }
+    fd = dial(*state);
+    say(fd, "GET /get?channel=u HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(hear(fd, "HTTP/1.1 429 "));
+    say(fd, "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nxx");
+    assert_true(hear(fd, "{\"status\":\"ok\"}"));
+    close(fd);
+    for (size_t i = 0; i < READERS; i++)
+        close(fds[i]);
+}
+
 static void a_header_that_is_too_large_is_refused(void **state)
 {
     static char long_line[ROUTES_HEADER_BYTES * 2];
@@ -373,6 +404,88 @@ static void a_stop_answers_those_who_wait(void **state)
     close(fd);
 }
 
+/* Clients that are gone without a word, or as good as gone, in the middle of a body or of a reply.
+ */
+static void a_stop_does_not_wait_for_those_who_stand_still(void **state)
+{
+    struct fixture *f = *state;
+    int fds[3];
+    size_t len = API_BODY_MAX / 2;
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, '\001', len);
+    fds[0] = dial(f);
+    say(fds[0], "POST /send HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" FORM_HEADER
+                "\r\n1b\r\nchannel=t&sender=s&content=\r\n4c4b40\r\n");
+    send_all(fds[0], text, len);
+    free(text);
+    say(fds[0], "\r\n0\r\n\r\n"); /* the reply is not read */
+    fds[1] = dial(f);
+    say(fds[1],
+        "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n" FORM_HEADER "\r\nchannel=t");
+    fds[2] = dial(f);
+    say(fds[2], "POST /send HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" FORM_HEADER
+                "\r\n5\r\nchan");
+    struct pollfd p = {.fd = fds[0], .events = POLLIN};
+    assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+    int64_t from = clock_now_ms();
+    routes_stop(f->routes);
+    assert_in_range(clock_now_ms() - from, ROUTES_STILL_MS, ROUTES_STOP_MS - 1000);
+    for (size_t i = 0; i < COUNT(fds); i++)
+        close(fds[i]);
+}
+
+/* One who is slow is waited for. */
+static void *send_slowly(void *context)
+{
+    const int *fd = context;
+    for (const char *c = "=aaa"; *c; c++) {
+        poll(NULL, 0, ROUTES_STILL_MS * 2 / 3);
+        send_all(*fd, c, 1);
+    }
+    return NULL;
+}
+
+static void a_stop_waits_for_a_body_that_comes(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread;
+    int fd = dial(f);
+    say(fd, "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 31\r\nExpect: "
+            "100-continue\r\n" FORM_HEADER "\r\n");
+    assert_true(hear(fd, "HTTP/1.1 100 ")); /* the request has begun */
+    say(fd, "channel=t&sender=me&content");
+    assert_int_equal(pthread_create(&thread, NULL, send_slowly, &fd), 0);
+    routes_stop(f->routes);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(hear(fd, "\"content\":\"aaa\""));
+    close(fd);
+}
+
+static void a_body_with_two_ends_is_refused(void **state)
+{
+    static const char *const framings[] = {
+        "Content-Length: 30\r\nContent-Length: 31\r\n",
+        "Content-Length: 30\r\nTransfer-Encoding: chunked\r\n",
+        "content-length: 30\r\nContent-Length: 30\r\nCONTENT-LENGTH: 3\r\n",
+    };
+    for (size_t i = 0; i < COUNT(framings); i++) {
+        int fd = dial(*state);
+        say(fd, "POST /send HTTP/1.1\r\nHost: x\r\n" FORM_HEADER);
+        say(fd, framings[i]);
+        say(fd, "\r\n");
+        assert_true(hear(fd, "HTTP/1.1 400 "));
+        assert_false(hear(fd, "never")); /* what follows could be anything */
+        close(fd);
+    }
+    int fd = dial(*state);
+    say(fd,
+        "POST /send HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\nContent-Length: 30\r\n" FORM_HEADER
+        "\r\nchannel=t&sender=me&content=ha");
+    assert_true(hear(fd, "HTTP/1.1 200 "));
+    close(fd);
+}
+
 /* The socket that a service manager passed listens on: who comes meanwhile waits for the next
  * server. */
 static void a_stop_leaves_an_inherited_socket_listening(void **state)
@@ -405,10 +518,14 @@ int main(void)
         PATIENT(a_message_wakes_a_waiting_request),
         PATIENT(a_message_that_is_known_does_not),
         PATIENT(a_body_that_is_too_large_is_told),
+        PATIENT(health_is_told_when_there_is_no_room_for_others),
         PATIENT(a_header_that_is_too_large_is_refused),
         PATIENT(a_stranger_is_refused_before_the_body),
         PATIENT(requests_and_connections_are_counted),
         PATIENT(a_stop_answers_those_who_wait),
+        PATIENT(a_stop_does_not_wait_for_those_who_stand_still),
+        PATIENT(a_stop_waits_for_a_body_that_comes),
+        PATIENT(a_body_with_two_ends_is_refused),
         cmocka_unit_test_setup_teardown(a_stop_leaves_an_inherited_socket_listening,
                                         set_up_inherited, tear_down),
     };

@@ -23,6 +23,7 @@ class Chancat < Formula
     # The system's make on macOS is older than 4.
     system "gmake", "install", "PREFIX=#{prefix}", "BASHDIR=#{bash_completion}",
            "ZSHDIR=#{zsh_completion}", "FISHDIR=#{fish_completion}", "SYSTEMDDIR="
+    (var/"chancat").mkpath
   end
 
   service do
@@ -35,7 +36,7 @@ class Chancat < Formula
   test do
     database = testpath/"chat.db"
     log = testpath/"chancatd.log"
-    server = spawn bin/"chancatd", "-l", "127.0.0.1:0", "-d", database, err: log.to_s
+    server = spawn "#{bin}/chancatd", "-l", "127.0.0.1:0", "-d", database.to_s, err: log.to_s
     begin
       url = nil
       300.times do

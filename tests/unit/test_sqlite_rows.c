@@ -11,7 +11,7 @@
 
 #include "server/store.h"
 #include "server/store_rows.h"
-#include "unit/store_fixture.h"
+#include "unit/place_sqlite.h"
 
 #define APPENDS_MAX  150
 #define MESSAGES_MAX (APPENDS_MAX * (APPENDS_MAX + 1) / 2)
@@ -136,15 +136,13 @@ static void behind_the_last_id_nothing_is_stored(void **state)
     assert_int_equal(query_number(f, "SELECT count(*) FROM message"), 1);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, store_set_up, store_tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(an_append_of_any_length_is_in_order_and_without_gaps),
-        CASE(so_are_many_that_go_together),
-        CASE(ids_go_on_wherever_the_highest_is_known_from),
-        CASE(behind_the_last_id_nothing_is_stored),
+        SQLITE_CASE(an_append_of_any_length_is_in_order_and_without_gaps),
+        SQLITE_CASE(so_are_many_that_go_together),
+        SQLITE_CASE(ids_go_on_wherever_the_highest_is_known_from),
+        SQLITE_CASE(behind_the_last_id_nothing_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,13 +5,12 @@
  */
 #include "unit.h"
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <time.h>
 
 #include "server/store.h"
 #include "unit/fake_clock.h"
-#include "unit/store_fixture.h"
+#include "unit/place_sqlite.h"
 
 #define MESSAGES "SELECT count(*) FROM message"
 
@@ -126,14 +125,12 @@ static void what_is_late_when_taken_does_not_wait_for_the_database(void **state)
     assert_int_equal(query_number(s.f, MESSAGES), 2);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, store_set_up, store_tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_lock_comes_too_late),
-        CASE(just_in_time_is_in_time),
-        CASE(what_is_late_when_taken_does_not_wait_for_the_database),
+        SQLITE_CASE(the_lock_comes_too_late),
+        SQLITE_CASE(just_in_time_is_in_time),
+        SQLITE_CASE(what_is_late_when_taken_does_not_wait_for_the_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the store counts, and that a probe is a write that leaves nothing.
+ * What the SQLite store counts of its files, and what a probe does to them. What holds for any
+ * store is in test_store.c.
  */
 #include "unit.h"
 
 #include "server/store.h"
+#include "unit/place_sqlite.h"
 #include "unit/scratch.h"
-#include "unit/store_fixture.h"
 
 static struct store_stats stats_of(struct fixture *f)
 {
@@ -21,31 +22,6 @@ static int64_t commits(struct fixture *f)
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
         count += stats_of(f).commit->counts[i];
     return count;
-}
-
-static void what_is_stored_is_counted_once(void **state)
-{
-    struct fixture *f = *state;
-    struct item one, keyed;
-    open_store(f);
-    assert_int_equal(stats_of(f).messages, 0);
-    queue(f, &one, span_of("c"), span_of("x"));
-    wait_for(f, 1);
-    keyed.message = (struct store_message){
-        .channel = span_of("c"), .sender = span_of("s"), .content = span_of("keyed")};
-    keyed.append =
-        (struct store_append){.messages = &keyed.message, .count = 1, .key = span_of("k")};
-    for (int i = 0; i < 3; i++) { /* the second and third time it is there already */
-        queue_append(f, &keyed);
-        wait_for(f, 2 + i);
-    }
-    keyed.message.content = span_of("another");
-    queue_append(f, &keyed); /* refused */
-    wait_for(f, 5);
-    assert_int_equal(stats_of(f).messages, 2);
-    assert_int_equal(commits(f), 5);
-    assert_int_equal(stats_of(f).failed, 0);
-    assert_int_equal(stats_of(f).queued, 0);
 }
 
 static void the_sizes_are_those_of_the_files(void **state)
@@ -109,14 +85,9 @@ static void a_probe_writes_and_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_stored_is_counted_once, store_set_up,
-                                        store_tear_down),
-        cmocka_unit_test_setup_teardown(the_sizes_are_those_of_the_files, store_set_up,
-                                        store_tear_down),
-        cmocka_unit_test_setup_teardown(a_failure_is_counted_and_stores_nothing, store_set_up,
-                                        store_tear_down),
-        cmocka_unit_test_setup_teardown(a_probe_writes_and_leaves_nothing, store_set_up,
-                                        store_tear_down),
+        SQLITE_CASE(the_sizes_are_those_of_the_files),
+        SQLITE_CASE(a_failure_is_counted_and_stores_nothing),
+        SQLITE_CASE(a_probe_writes_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
