@@ -23,7 +23,7 @@
 
 #include "common/error.h"
 
-#define COPY_COMMIT_ROWS  20000 /* messages or bytes of texts after which there is a commit */
+#define COPY_COMMIT_ROWS  10000 /* messages or bytes of texts after which there is a commit */
 #define COPY_COMMIT_BYTES (16u << 20)
 #define COPY_RANGE_ROWS   10000 /* messages that are compared at a time */
 

@@ -57,21 +57,23 @@ static const char open_sql[] =
     " + pg_catalog.octet_length(content)"
     " FROM chancat.message WHERE id > $1 ORDER BY id";
 static const char fetch_sql[] = "FETCH " FETCH " FROM pages";
-static const char page_sql[] =
-    "SELECT m.id, m.time, m.channel, m.sender, m.content"
-    " FROM pg_catalog.unnest($1, $2) AS r (k, i) JOIN chancat.message AS m"
-    " ON m.channel_key = r.k AND m.id = r.i ORDER BY m.id";
+static const char page_sql[] = "SELECT m.id, m.time, m.channel, m.sender, m.content"
+                               " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS "
+                               "r (k, i) JOIN chancat.message AS m"
+                               " ON m.channel_key = r.k AND m.id = r.i ORDER BY m.id";
 static const char keys_sql[] = "SELECT name, fingerprint, time, ids FROM chancat.append_key"
                                " WHERE name > $1 ORDER BY name LIMIT $2";
 
 static const char insert_sql[] =
     "INSERT INTO chancat.message (channel_key, id, channel, sender, content, time)"
-    " SELECT * FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6)";
+    " SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+    "pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6))";
 static const char drop_keys_sql[] = "DELETE FROM chancat.append_key WHERE name > $1 AND name <= $2";
 static const char drop_rest_sql[] = "DELETE FROM chancat.append_key WHERE name > $1";
 static const char insert_keys_sql[] =
     "INSERT INTO chancat.append_key (name, fingerprint, ids, time)"
-    " SELECT * FROM pg_catalog.unnest($1, $2, $3, $4)";
+    " SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+    "pg_catalog.unnest($3), pg_catalog.unnest($4))";
 static const char raise_sql[] = "SELECT pg_catalog.setval(" SEQUENCE ", $1) WHERE $1 > " HIGHEST;
 
 /* What the cursor gave and no page has had yet. */
