@@ -181,6 +181,23 @@ sqlite3 "$BIG" "ATTACH 'round.db' AS r;
     SELECT * FROM main.message EXCEPT SELECT * FROM r.message" >missing
 assert_empty missing
 
+test_case "an id that was drawn, but is not to be seen yet, is waited for"
+start_server -d "$PG_URI"
+# As a server that takes its time; the lock is that of all who store.
+spawn pg_sql "BEGIN; SELECT pg_advisory_xact_lock_shared(7163082334259211379);
+    INSERT INTO chancat.message
+        SELECT 0, nextval('chancat.message_id'), 'held', 's', 'held', 1;
+    SELECT pg_sleep(1); COMMIT" >held
+locked() { [ "$(pg_sql "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")" -gt 0 ]; }
+wait_until locked
+post more me 'a higher id'
+copy "$PG_URI" "$WORK/case.5/round.db"
+assert_status 0
+assert_eq "$(sqlite3 "$WORK/case.5/round.db" "SELECT count(*) FROM message
+    WHERE content IN ('held', 'a higher id')")" 2
+wait_for "$SPAWNED"
+stop_server
+
 test_case "nobody stores in a target meanwhile"
 new_database
 start_server -d "$PG_URI"
