@@ -15,9 +15,6 @@
 #define STEPS_MAX 8
 #define NOW       "floor(extract(epoch FROM pg_catalog.clock_timestamp()))::bigint"
 
-/* "channels" in ASCII: shared by all who lock channels, exclusive for those who lock all. */
-#define ALL_CHANNELS "7163082334259211379"
-
 /* A server that is cut off must not hold its locks for long. */
 #define SETTINGS                                                                                   \
     "SELECT pg_catalog.set_config('lock_timeout', $1, true),"                                      \
@@ -31,9 +28,9 @@ static const char keepalive_sql[] =
     " pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
     " pg_catalog.set_config('tcp_keepalives_count', '3', false)";
 
-static const char lock_all_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(" ALL_CHANNELS ")";
+static const char lock_all_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(" PG_ALL_CHANNELS ")";
 static const char share_all_sql[] =
-    "SELECT pg_catalog.pg_advisory_xact_lock_shared(" ALL_CHANNELS ")";
+    "SELECT pg_catalog.pg_advisory_xact_lock_shared(" PG_ALL_CHANNELS ")";
 static const char lock_sql[] =
     "SELECT pg_catalog.pg_advisory_xact_lock(k) FROM pg_catalog.unnest($1) AS k";
 static const char draw_sql[] = "SELECT pg_catalog.nextval('chancat.message_id'), " NOW

@@ -25,24 +25,24 @@ static enum error_kind failed(const char *what, const char *text, struct error *
     return error_set(e, ERROR_LOCAL, "%s: %.*s", what, (int)(len < 400 ? len : 400), text);
 }
 
-/* Waits until the socket can be read or written to, as asked. False: not in time. */
-static bool wait_for(PGconn *conn, short events, int64_t deadline)
+/* Waits until the socket can be read or written to, as asked. False: not in time, or stopped. */
+static bool wait_for(const struct pg_link *link, short events, int64_t deadline)
 {
-    struct pollfd p = {.fd = PQsocket(conn), .events = events};
+    struct pollfd p = {.fd = PQsocket(link->conn), .events = events};
     int r;
     do
         r = poll(&p, 1, clock_left_ms(deadline));
-    while (r < 0 && errno == EINTR);
+    while (r < 0 && errno == EINTR && !(link->stop && link->stop()));
     return r > 0;
 }
 
-static bool connect_until(PGconn *conn, int64_t deadline)
+static bool connect_until(const struct pg_link *link, int64_t deadline)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
-        if (!wait_for(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        if (!wait_for(link, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             return false;
-        status = PQconnectPoll(conn);
+        status = PQconnectPoll(link->conn);
     }
     return status == PGRES_POLLING_OK;
 }
@@ -129,8 +129,10 @@ static PGconn *start(const char *uri, const struct servers *s, size_t at)
     return conn;
 }
 
-static enum error_kind finish(PGconn *conn, const char *uri, int64_t deadline, struct error *e)
+static enum error_kind finish(const struct pg_link *link, const char *uri, int64_t deadline,
+                              struct error *e)
 {
+    PGconn *conn = link->conn;
     const char *what = "cannot connect to PostgreSQL";
     if (!conn)
         return error_set(e, ERROR_LOCAL, "no memory");
@@ -138,7 +140,7 @@ static enum error_kind finish(PGconn *conn, const char *uri, int64_t deadline, s
         return error_set(e, ERROR_LOCAL,
                          "libpq cannot use this URI; what is special in a URI must be written as"
                          " %%XX in a user's name or password");
-    if (PQstatus(conn) == CONNECTION_BAD || !connect_until(conn, deadline))
+    if (PQstatus(conn) == CONNECTION_BAD || !connect_until(link, deadline))
         return failed(what,
                       clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(conn), e);
     if (PQsetnonblocking(conn, 1) || !PQenterPipelineMode(conn))
@@ -156,7 +158,7 @@ static enum error_kind try_servers(struct pg_link *link, const char *uri, const 
         int share = clock_left_ms(deadline) / (int)(s->count - at);
         pg_close(link);
         link->conn = start(uri, s, at);
-        kind = finish(link->conn, uri, clock_deadline(share), e);
+        kind = finish(link, uri, clock_deadline(share), e);
     }
     return kind;
 }
@@ -167,7 +169,7 @@ enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline,
     link->conn = start(uri, NULL, 0);
     find_servers(link->conn, &servers);
     enum error_kind kind = servers.count > 1 ? try_servers(link, uri, &servers, deadline, e)
-                                             : finish(link->conn, uri, deadline, e);
+                                             : finish(link, uri, deadline, e);
     if (kind)
         pg_close(link);
     release_servers(&servers);
@@ -201,28 +203,29 @@ static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
 }
 
 /* Until a result can be taken; what is not sent yet goes meanwhile. */
-static bool wait_for_result(PGconn *conn, int64_t deadline)
+static bool wait_for_result(const struct pg_link *link, int64_t deadline)
 {
+    PGconn *conn = link->conn;
     for (;;) {
         int unsent = PQflush(conn);
         if (unsent < 0)
             return false;
         if (!PQisBusy(conn)) /* an early answer: the rest is sent while the next is waited for */
             return true;
-        if (!wait_for(conn, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
+        if (!wait_for(link, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
             !PQconsumeInput(conn))
             return false;
     }
 }
 
 /* The next result that is one: between them libpq says NULL. */
-static PGresult *next_result(PGconn *conn, int64_t deadline)
+static PGresult *next_result(const struct pg_link *link, int64_t deadline)
 {
     PGresult *result = NULL;
     for (int i = 0; i < 2 && !result; i++) {
-        if (!wait_for_result(conn, deadline))
+        if (!wait_for_result(link, deadline))
             return NULL;
-        result = PQgetResult(conn);
+        result = PQgetResult(link->conn);
     }
     return result;
 }
@@ -262,7 +265,7 @@ static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, siz
 {
     enum pg_end end = PG_DONE;
     for (size_t at = 0;;) {
-        PGresult *result = next_result(link->conn, deadline);
+        PGresult *result = next_result(link, deadline);
         ExecStatusType status = PQresultStatus(result);
         if (!result) {
             return lose(link, e);

@@ -46,9 +46,10 @@ struct pg_step {
 };
 
 struct pg_link {
-    PGconn *conn;     /* NULL: down */
-    char sqlstate[6]; /* of the statement that failed last */
-    bool listens;     /* the owner takes notifications; else they are dropped */
+    PGconn *conn;       /* NULL: down */
+    bool (*stop)(void); /* asked when a signal interrupts a wait: true ends it; NULL: none does */
+    char sqlstate[6];   /* of the statement that failed last */
+    bool listens;       /* the owner takes notifications; else they are dropped */
 };
 
 enum pg_end {
