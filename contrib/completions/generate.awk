@@ -4,13 +4,13 @@
 #
 # Writes the completions of a program for bash, zsh or fish, made from the options that its --help
 # lists, so that they are never others. What the help calls a value tells how it is completed:
-# FILE, PATH, WHERE: files; DIR: directories; WORD: the words that the help names behind its colon
-# (`: a, b or c`); any other: free text, but for a word that the help gives as well (`NUM ..., or
-# all`). The operand (a channel) is free text.
+# FILE, PATH, WHERE, FROM: files; DIR: directories; WORD: the words that the help names behind its
+# colon (`: a, b or c`); any other: free text, but for a word that the help gives as well (`NUM ...,
+# or all`). The operand (a channel) is free text.
 # Status 1 when the input has no options.
 
 function kind_of(arg) {
-    if (arg ~ /^(FILE|PATH|WHERE)$/) return "file"
+    if (arg ~ /^(FILE|PATH|WHERE|FROM)$/) return "file"
     if (arg == "DIR") return "directory"
     return arg == "" ? "flag" : "text"
 }

@@ -25,7 +25,7 @@
 #include "common/error.h"
 #include "common/wake.h"
 
-#define SPEAKER_LINES_MAX 1000u
+#define SPEAKER_LINES_MAX 100000u /* more than anybody pastes */
 #define SPEAKER_BYTES_MAX (8u * 1024 * 1024)
 
 /* One line to say. */

@@ -17,6 +17,7 @@
 #include "server/api.h"
 #include "server/backup.h"
 #include "server/check.h"
+#include "server/copy.h"
 #include "server/listen.h"
 #include "server/notify.h"
 #include "server/options.h"
@@ -174,6 +175,8 @@ static enum error_kind act(const struct server_options *o, struct error *e)
 {
     if (o->help || o->version || o->check)
         return show(o, e);
+    if (o->copy)
+        return copy_database(o->copy, o->copy_to, e);
     return o->backup ? back_up(o, e) : serve(o, e);
 }
 

@@ -29,6 +29,13 @@ enum error_kind store_pg_backup(const char *where, const char *to, bool (*stop)(
     return is_missing(e);
 }
 
+enum error_kind store_pg_copy_end(const char *where, enum copy_role role, struct copy_end **ret,
+                                  struct error *e)
+{
+    (void)where, (void)role, (void)ret;
+    return is_missing(e);
+}
+
 int store_pg_add_name(const char *where, struct buf *b)
 {
     (void)where;

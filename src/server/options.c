@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/file.h"
+#include "server/store.h"
 
 #define AT(member) .offset = offsetof(struct server_options, member)
 
@@ -26,6 +27,8 @@ static const struct opt rows[] = {
      .env = "CHANCATD_CONFIG", .flags = OPT_LINE_ONLY},
     {OPT_STRING, 0, "backup", "FILE", "copy the database to FILE, which must not exist, and exit",
      AT(backup), .flags = OPT_LINE_ONLY},
+    {OPT_STRING, 0, "copy", "FROM", "copy the database FROM to the place TO behind it, and exit",
+     AT(copy), .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 0, "check", NULL, "check the configuration and exit", AT(check),
      .flags = OPT_LINE_ONLY},
     {OPT_FLAG, 'q', "quiet", NULL, "say errors only", AT(quiet)},
@@ -36,8 +39,9 @@ static const struct opt rows[] = {
 /* clang-format on */
 
 static const struct opt_rule rules[] = {
-    {"quiet", OPT_EXCLUDES, "verbose"},
-    {"backup", OPT_EXCLUDES, "check"},
+    {"quiet", OPT_EXCLUDES, "verbose"}, {"backup", OPT_EXCLUDES, "check"},
+    {"copy", OPT_EXCLUDES, "backup"},   {"copy", OPT_EXCLUDES, "check"},
+    {"copy", OPT_EXCLUDES, "database"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -52,6 +56,7 @@ static const struct server_options defaults = {
 int server_options_add_help(struct buf *b)
 {
     if (buf_add_str(b, "usage: chancatd [OPTION ...]\n"
+                       "       chancatd --copy FROM TO [OPTION ...]\n"
                        "A chat server for chancat, on an SQLite database.\n") ||
         opt_add_help(&server_options_table, b))
         return -1;
@@ -93,6 +98,28 @@ static enum error_kind read_config(struct server_options *o, struct error *e)
     return kind;
 }
 
+/* It may be a place that was given without its option, with a password in it. */
+static enum error_kind refuse_operand(const char *operand, struct error *e)
+{
+    struct buf name;
+    buf_init(&name, ERROR_TEXT_MAX / 2);
+    int bad = store_add_name(operand, &name);
+    enum error_kind kind =
+        error_set(e, ERROR_USAGE, "unexpected '%s'; see --help", bad ? "..." : name.data);
+    buf_release(&name);
+    return kind;
+}
+
+/* Behind --copy FROM there is TO; else there are none. */
+static enum error_kind read_operands(struct server_options *o, char **operands, struct error *e)
+{
+    if (o->copy && (!*operands || !**operands))
+        return error_set(e, ERROR_USAGE, "--copy FROM TO: there is no TO");
+    if (o->copy)
+        o->copy_to = *operands++;
+    return *operands ? refuse_operand(*operands, e) : ERROR_NONE;
+}
+
 enum error_kind server_options_read(struct server_options *o, int argc, char **argv,
                                     struct error *e)
 {
@@ -104,9 +131,9 @@ enum error_kind server_options_read(struct server_options *o, int argc, char **a
     enum error_kind kind = opt_parse_argv(t, argc, argv, o, o->source, &operand, e);
     if (kind || o->help || o->version)
         return kind;
-    if (operand < argc)
-        return error_set(e, ERROR_USAGE, "unexpected '%.100s'; see --help", argv[operand]);
-    kind = opt_parse_env(t, o, o->source, e);
+    kind = read_operands(o, argv + operand, e);
+    if (!kind)
+        kind = opt_parse_env(t, o, o->source, e);
     if (!kind)
         kind = read_config(o, e);
     if (!kind)

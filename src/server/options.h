@@ -16,7 +16,8 @@
 struct server_options {
     const char *listen, *database; /* database NULL: the default path */
     const char *token_file, *config;
-    const char *backup; /* NULL: none is made */
+    const char *backup;         /* NULL: none is made */
+    const char *copy, *copy_to; /* both, or NULL */
     int64_t max_connections;
     int64_t max_per_address; /* 0: no limit */
     bool plain, quiet, verbose, check, help, version;

@@ -15,18 +15,24 @@
 #define STEPS_MAX 8
 #define NOW       "floor(extract(epoch FROM pg_catalog.clock_timestamp()))::bigint"
 
-/* "channels" in ASCII: shared by all who lock channels, exclusive for those who lock all. */
-#define ALL_CHANNELS "7163082334259211379"
-
 /* A server that is cut off must not hold its locks for long. */
 #define SETTINGS                                                                                   \
     "SELECT pg_catalog.set_config('lock_timeout', $1, true),"                                      \
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '10s', true)"
 
-static const char lock_all_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(" ALL_CHANNELS ")";
+/* When the network fails in the midst of a run, the server waits for the rest of it with the locks
+ * held, and that is no idle transaction: only TCP can tell that nobody is there any more, and would
+ * take its time, two hours by default. */
+static const char keepalive_sql[] =
+    "SELECT pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
+    " pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
+    " pg_catalog.set_config('tcp_keepalives_count', '3', false)";
+
+static const char lock_all_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(" PG_ALL_CHANNELS ")";
 static const char share_all_sql[] =
-    "SELECT pg_catalog.pg_advisory_xact_lock_shared(" ALL_CHANNELS ")";
-static const char lock_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(k) FROM unnest($1) AS k";
+    "SELECT pg_catalog.pg_advisory_xact_lock_shared(" PG_ALL_CHANNELS ")";
+static const char lock_sql[] =
+    "SELECT pg_catalog.pg_advisory_xact_lock(k) FROM pg_catalog.unnest($1) AS k";
 static const char draw_sql[] = "SELECT pg_catalog.nextval('chancat.message_id'), " NOW
                                " FROM pg_catalog.generate_series(1, $1)";
 static const char find_keys_sql[] = "SELECT name, fingerprint, ids, time FROM chancat.append_key"
@@ -148,7 +154,7 @@ static bool add_locks(struct pg_append *p, struct run *r, const struct store_app
         (void)lock_sql;
     return true;
 #else
-    int64_t locks[PG_LOCKS_MAX + 1];
+    int64_t locks[PG_LOCKS_MAX + 1] = {0};
     size_t count = collect_locks(group, locks);
     add_step(r, count > PG_LOCKS_MAX ? lock_all_sql : share_all_sql);
     if (count > PG_LOCKS_MAX)
@@ -223,7 +229,7 @@ static bool add_first_steps(struct pg_append *p, struct drawn *d, const struct s
     struct run *r = &d->run;
     int64_t messages = count_messages(group);
     size_t names;
-    add_step(r, "BEGIN ISOLATION LEVEL READ COMMITTED"); /* see what was there when locks came */
+    add_step(r, PG_BEGIN);
     pg_add_text(add_step(r, SETTINGS), timeout);
     if (!add_locks(p, r, group) || !add_names(p, group, &names))
         return false;
@@ -467,10 +473,21 @@ static enum error_kind try_group(struct pg_append *p, struct store_append *group
     return kind;
 }
 
+static enum error_kind connect_now(struct pg_append *p, const char *uri, int64_t deadline,
+                                   struct error *e)
+{
+    struct pg_step step = {.sql = keepalive_sql};
+    enum error_kind kind = pg_open(&p->link, uri, deadline, e);
+    if (!kind && pg_run(&p->link, &step, 1, deadline, e) == PG_LOST) /* refused: it may go on */
+        kind = ERROR_LOCAL;
+    pg_clear(&step, 1);
+    return kind;
+}
+
 enum error_kind pg_append_group(struct pg_append *p, const char *uri, struct store_append *group,
                                 int64_t deadline, struct error *e)
 {
-    enum error_kind kind = p->link.conn || !pg_open(&p->link, uri, deadline, e)
+    enum error_kind kind = p->link.conn || !connect_now(p, uri, deadline, e)
                                ? try_group(p, group, deadline, e)
                                : ERROR_UNREACHABLE;
     give_memory_back(p);

@@ -30,6 +30,10 @@
 
 #define PG_LOCKS_MAX 64
 
+/* "channels" in ASCII: the advisory lock that all have who store, shared; who has it exclusively
+ * has all channels for himself. */
+#define PG_ALL_CHANNELS "7163082334259211379"
+
 /* What a channel is stored and locked under. */
 int64_t pg_channel_key(struct span channel);
 

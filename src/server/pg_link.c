@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -24,24 +25,24 @@ static enum error_kind failed(const char *what, const char *text, struct error *
     return error_set(e, ERROR_LOCAL, "%s: %.*s", what, (int)(len < 400 ? len : 400), text);
 }
 
-/* Waits until the socket can be read or written to, as asked. False: not in time. */
-static bool wait_for(PGconn *conn, short events, int64_t deadline)
+/* Waits until the socket can be read or written to, as asked. False: not in time, or stopped. */
+static bool wait_for(const struct pg_link *link, short events, int64_t deadline)
 {
-    struct pollfd p = {.fd = PQsocket(conn), .events = events};
+    struct pollfd p = {.fd = PQsocket(link->conn), .events = events};
     int r;
     do
         r = poll(&p, 1, clock_left_ms(deadline));
-    while (r < 0 && errno == EINTR);
+    while (r < 0 && errno == EINTR && !(link->stop && link->stop()));
     return r > 0;
 }
 
-static bool connect_until(PGconn *conn, int64_t deadline)
+static bool connect_until(const struct pg_link *link, int64_t deadline)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
-        if (!wait_for(conn, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        if (!wait_for(link, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
             return false;
-        status = PQconnectPoll(conn);
+        status = PQconnectPoll(link->conn);
     }
     return status == PGRES_POLLING_OK;
 }
@@ -49,6 +50,30 @@ static bool connect_until(PGconn *conn, int64_t deadline)
 static void ignore_notice(void *context, const PGresult *result)
 {
     (void)context, (void)result;
+}
+
+/* --- a connection ----------------------------------------------------------------------------- */
+
+/* What a URI, a service and the environment say together, as comma-separated lists. */
+struct servers {
+    char *hosts, *addresses, *ports;
+    size_t count;
+};
+
+static size_t count_items(const char *list)
+{
+    size_t count = list && *list;
+    for (; count && *list; list++)
+        count += *list == ',';
+    return count;
+}
+
+/* NULL: there is none, or no memory. */
+static char *copy_item(const char *list, size_t at)
+{
+    for (; list && at > 0; at--)
+        list = strchr(list, ',') ? strchr(list, ',') + 1 : NULL;
+    return list && *list && *list != ',' ? strndup(list, strcspn(list, ",")) : NULL;
 }
 
 /* Where libpq stumbles over a URI it shows over what, which may be half of a password; what comes
@@ -62,29 +87,92 @@ static bool may_show_secret(const char *uri, const char *text)
     return (strchr(uri, '@') || strstr(uri, "password")) && (!tried || strchr(text, '@'));
 }
 
-enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
+static void find_servers(PGconn *conn, struct servers *ret)
 {
+    PQconninfoOption *options = PQconninfo(conn);
+    *ret = (struct servers){.count = 0};
+    for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+        char **to = strcmp(o->keyword, "host") == 0       ? &ret->hosts
+                    : strcmp(o->keyword, "hostaddr") == 0 ? &ret->addresses
+                    : strcmp(o->keyword, "port") == 0     ? &ret->ports
+                                                          : NULL;
+        if (to && o->val)
+            *to = strdup(o->val);
+    }
+    PQconninfoFree(options);
+    ret->count = count_items(ret->addresses ? ret->addresses : ret->hosts);
+}
+
+static void release_servers(struct servers *s)
+{
+    free(s->hosts);
+    free(s->addresses);
+    free(s->ports);
+}
+
+/* With one server of many, or (NULL) with those that the URI names. */
+static PGconn *start(const char *uri, const struct servers *s, size_t at)
+{
+    char *host = s ? copy_item(s->hosts, at) : NULL;
+    char *address = s ? copy_item(s->addresses, at) : NULL;
+    char *port = s ? copy_item(s->ports, count_items(s->ports) > 1 ? at : 0) : NULL;
     /* What stands later counts, and a URI that is expanded may say otherwise. */
-    const char *const names[] = {"target_session_attrs", "application_name", "dbname", NULL};
-    const char *const values[] = {"read-write", "chancatd", uri, NULL};
+    const char *const names[] = {
+        "target_session_attrs", "application_name", "dbname", "host", "hostaddr", "port", NULL};
+    const char *const values[] = {"read-write", "chancatd", uri, host, address, port, NULL};
+    PGconn *conn = PQconnectStartParams(names, values, 1);
+    if (conn)
+        PQsetNoticeReceiver(conn, ignore_notice, NULL);
+    free(host);
+    free(address);
+    free(port);
+    return conn;
+}
+
+static enum error_kind finish(const struct pg_link *link, const char *uri, int64_t deadline,
+                              struct error *e)
+{
+    PGconn *conn = link->conn;
     const char *what = "cannot connect to PostgreSQL";
-    enum error_kind kind = ERROR_NONE;
-    link->conn = PQconnectStartParams(names, values, 1);
-    if (!link->conn)
+    if (!conn)
         return error_set(e, ERROR_LOCAL, "no memory");
-    PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
-    if (PQstatus(link->conn) == CONNECTION_BAD && may_show_secret(uri, PQerrorMessage(link->conn)))
-        kind = error_set(e, ERROR_LOCAL,
+    if (PQstatus(conn) == CONNECTION_BAD && may_show_secret(uri, PQerrorMessage(conn)))
+        return error_set(e, ERROR_LOCAL,
                          "libpq cannot use this URI; what is special in a URI must be written as"
                          " %%XX in a user's name or password");
-    else if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link->conn, deadline))
-        kind = failed(
-            what, clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(link->conn),
-            e);
-    else if (PQsetnonblocking(link->conn, 1) || !PQenterPipelineMode(link->conn))
-        kind = failed(what, PQerrorMessage(link->conn), e);
+    if (PQstatus(conn) == CONNECTION_BAD || !connect_until(link, deadline))
+        return failed(what,
+                      clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(conn), e);
+    if (PQsetnonblocking(conn, 1) || !PQenterPipelineMode(conn))
+        return failed(what, PQerrorMessage(conn), e);
+    return ERROR_NONE;
+}
+
+/* libpq goes on to the next server when one refuses, but not when one is silent. So each is asked
+ * by itself, with its share of the time that is left. */
+static enum error_kind try_servers(struct pg_link *link, const char *uri, const struct servers *s,
+                                   int64_t deadline, struct error *e)
+{
+    enum error_kind kind = ERROR_LOCAL;
+    for (size_t at = 0; kind && at < s->count; at++) {
+        int share = clock_left_ms(deadline) / (int)(s->count - at);
+        pg_close(link);
+        link->conn = start(uri, s, at);
+        kind = finish(link, uri, clock_deadline(share), e);
+    }
+    return kind;
+}
+
+enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
+{
+    struct servers servers;
+    link->conn = start(uri, NULL, 0);
+    find_servers(link->conn, &servers);
+    enum error_kind kind = servers.count > 1 ? try_servers(link, uri, &servers, deadline, e)
+                                             : finish(link, uri, deadline, e);
     if (kind)
         pg_close(link);
+    release_servers(&servers);
     return kind;
 }
 
@@ -115,29 +203,29 @@ static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
 }
 
 /* Until a result can be taken; what is not sent yet goes meanwhile. */
-static bool wait_for_result(PGconn *conn, int64_t deadline)
+static bool wait_for_result(const struct pg_link *link, int64_t deadline)
 {
-    int unsent = 1;
-    while (PQisBusy(conn) || unsent) {
-        if (unsent && (unsent = PQflush(conn)) < 0)
+    PGconn *conn = link->conn;
+    for (;;) {
+        int unsent = PQflush(conn);
+        if (unsent < 0)
             return false;
-        if (!PQisBusy(conn))
-            continue;
-        if (!wait_for(conn, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
+        if (!PQisBusy(conn)) /* an early answer: the rest is sent while the next is waited for */
+            return true;
+        if (!wait_for(link, (short)(unsent ? POLLIN | POLLOUT : POLLIN), deadline) ||
             !PQconsumeInput(conn))
             return false;
     }
-    return true;
 }
 
 /* The next result that is one: between them libpq says NULL. */
-static PGresult *next_result(PGconn *conn, int64_t deadline)
+static PGresult *next_result(const struct pg_link *link, int64_t deadline)
 {
     PGresult *result = NULL;
     for (int i = 0; i < 2 && !result; i++) {
-        if (!wait_for_result(conn, deadline))
+        if (!wait_for_result(link, deadline))
             return NULL;
-        result = PQgetResult(conn);
+        result = PQgetResult(link->conn);
     }
     return result;
 }
@@ -162,18 +250,28 @@ static void note_failure(struct pg_link *link, const PGresult *result, struct er
     failed("PostgreSQL", text ? text : "it failed", e);
 }
 
+/* Behind a pooler the server's side of this connection may have been another's that listened. What
+ * nobody takes would be kept for ever. */
+static void drop_word(struct pg_link *link)
+{
+    PGnotify *notify;
+    while (!link->listens && (notify = PQnotifies(link->conn)))
+        PQfreemem(notify);
+}
+
 /* All results of a run, up to the mark behind its last statement. */
 static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, size_t count,
                                 int64_t deadline, struct error *e)
 {
     enum pg_end end = PG_DONE;
     for (size_t at = 0;;) {
-        PGresult *result = next_result(link->conn, deadline);
+        PGresult *result = next_result(link, deadline);
         ExecStatusType status = PQresultStatus(result);
         if (!result) {
             return lose(link, e);
         } else if (status == PGRES_PIPELINE_SYNC) {
             PQclear(result);
+            drop_word(link);
             return end;
         } else if (status == PGRES_FATAL_ERROR && PQstatus(link->conn) == CONNECTION_BAD) {
             PQclear(result);

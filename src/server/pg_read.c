@@ -12,11 +12,15 @@ static const char last_sql[] = "SELECT id FROM chancat.message WHERE channel_key
 static const char lasts_sql[] =
     "SELECT coalesce((SELECT m.id FROM chancat.message AS m WHERE m.channel_key = r.k"
     " AND m.channel = r.c ORDER BY m.id DESC LIMIT 1), 0)"
-    " FROM ROWS FROM (unnest($1), unnest($2)) WITH ORDINALITY AS r (k, c, n) ORDER BY r.n";
+    " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS r (k, c, n) "
+    "ORDER BY r.n";
 static const char start_sql[] = "SELECT id FROM chancat.message WHERE channel_key = $1"
                                 " AND channel = $2 AND id < $3 ORDER BY id DESC LIMIT 1 OFFSET $4";
 static const char bytes_sql[] = "SELECT pg_catalog.pg_total_relation_size('chancat.message')"
                                 " + pg_catalog.pg_total_relation_size('chancat.append_key')";
+
+static const char patience_sql[] = "SELECT pg_catalog.set_config('lock_timeout', '3s', true)";
+static const char try_sql[] = "SELECT FROM chancat.message LIMIT 0";
 
 /* A page ends with the row that makes it too long; what is behind it is not even fetched. */
 #define SIZE "octet_length(sender) + octet_length(content)"
@@ -29,18 +33,32 @@ static const char rows_sql[] =
 
 /* --- the connection --------------------------------------------------------------------------- */
 
+/* A table may be locked while the server takes connections; then readers need not hang to learn it.
+ * The server gives up by itself, or what asks in vain would use up its connections. */
+static bool answers(struct pg_link *link, struct error *e)
+{
+    struct pg_step steps[] = {{.sql = patience_sql}, {.sql = try_sql}};
+    enum pg_end end = pg_run(link, steps, 2, clock_deadline(PG_CONNECT_MS), e);
+    pg_clear(steps, 2);
+    return end == PG_DONE;
+}
+
 /* Under the lock, which is given up meanwhile. */
 static void connect_again(struct pg_read *r)
 {
     struct pg_link link = {.conn = NULL};
     struct error e;
     pthread_mutex_unlock(&r->lock);
-    bool good = pg_open(&link, r->uri, clock_deadline(PG_CONNECT_MS), &e) == ERROR_NONE;
-    if (good)
+    bool good = !pg_open(&link, r->uri, clock_deadline(PG_CONNECT_MS), &e) && answers(&link, &e);
+    if (good) {
         pg_state_is_up(r->state);
-    else
+    } else {
+        pg_close(&link);
         pg_state_is_down(r->state, &e);
+    }
     pthread_mutex_lock(&r->lock);
+    r->again_until = 0; /* nobody waits for a second try */
+    pthread_cond_broadcast(&r->changed);
     if (good) {
         r->link = link;
         r->down = false;
@@ -93,24 +111,36 @@ void pg_read_stop(struct pg_read *r)
     pthread_mutex_destroy(&r->lock);
 }
 
-static enum pg_end run(struct pg_read *r, struct pg_step *step, struct error *e)
+/* Under the lock, which is given up meanwhile. */
+static bool has_link(struct pg_read *r)
 {
-    return pg_run(&r->link, step, 1, clock_deadline(PG_READ_MS), e);
+    while (r->down && clock_left_ms(r->again_until) != 0)
+        until_wait(&r->changed, &r->lock, r->again_until);
+    return !r->down;
+}
+
+/* Under the lock. */
+static void is_lost(struct pg_read *r, const struct error *why)
+{
+    pg_state_is_down(r->state, why);
+    r->down = true;
+    r->again_until = clock_deadline(PG_AGAIN_MS);
+    pthread_cond_broadcast(&r->changed);
 }
 
 /* Under the lock. The caller clears the step in any case. */
 static enum error_kind ask(struct pg_read *r, struct pg_step *step, struct error *e)
 {
     struct error why;
-    if (r->down)
-        return error_set(e, ERROR_LOCAL, "PostgreSQL does not answer");
-    enum pg_end end = run(r, step, &why);
-    if (end == PG_LOST && pg_open(&r->link, r->uri, clock_deadline(PG_AGAIN_MS), &why) == 0)
-        end = run(r, step, &why); /* it may have been lost long ago */
-    if (end == PG_LOST) {
-        pg_state_is_down(r->state, &why);
-        r->down = true;
-        pthread_cond_broadcast(&r->changed);
+    int64_t deadline = clock_deadline(PG_READ_MS);
+    enum pg_end end = PG_LOST;
+    for (int i = 0; i < 2 && end == PG_LOST && clock_left_ms(deadline) != 0; i++) {
+        if (!has_link(r))
+            return error_set(e, ERROR_LOCAL, "PostgreSQL does not answer");
+        pg_clear(step, 1); /* of the connection that may have been lost long ago */
+        end = pg_run(&r->link, step, 1, deadline, &why);
+        if (end == PG_LOST)
+            is_lost(r, &why);
     }
     return end == PG_DONE ? ERROR_NONE : error_set(e, ERROR_LOCAL, "%s", why.text);
 }

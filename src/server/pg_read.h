@@ -3,9 +3,10 @@
  * pg_read: the questions of readers, on one connection.
  *
  * Who reads is mostly the HTTP server's thread, which must not hang: a question waits PG_READ_MS at
- * most, and when the connection was lost PG_AGAIN_MS for a new one. If that fails, too, the
- * database counts as down, and all questions fail at once until a thread that does nothing else has
- * got a connection. Any thread; a question at a time.
+ * most, and of that, when the connection was lost, PG_AGAIN_MS for a new one. It is a thread that
+ * does nothing else that connects, since libpq waits for the resolver of names as long as that
+ * takes. While it has no connection on which the table can be read all questions fail at once.
+ * Any thread; a question at a time.
  */
 #ifndef CHANCATD_PG_READ_H
 #define CHANCATD_PG_READ_H
@@ -33,7 +34,8 @@ struct pg_read {
     pthread_cond_t changed;
     struct pg_link link;
     bool down, ends;
-    int pause_ms; /* of the last try to connect again */
+    int64_t again_until; /* so long questions wait for a new connection */
+    int pause_ms;        /* of the last try to connect again */
 };
 
 /* Messages with after < id <= upto, ascending, at most `limit`. */

@@ -68,7 +68,7 @@ static enum error_kind find_version(struct pg_link *link, int64_t deadline, int6
         return kind;
     kind = ask(link,
                "SELECT count(*) FROM pg_catalog.pg_class"
-               " WHERE oid = pg_catalog.to_regclass('chancat.version')",
+               " WHERE oid = pg_catalog.to_regclass('chancat.version')::oid",
                deadline, &there, e);
     if (!kind && !there)
         kind = error_set(e, ERROR_LOCAL,
@@ -87,7 +87,7 @@ static enum error_kind check_sequence(struct pg_link *link, int64_t deadline, st
     int64_t cached;
     enum error_kind kind = ask(link,
                                "SELECT count(*) FROM pg_catalog.pg_sequence WHERE seqrelid ="
-                               " pg_catalog.to_regclass('chancat.message_id')"
+                               " pg_catalog.to_regclass('chancat.message_id')::oid"
                                " AND seqcache <> 1",
                                deadline, &cached, e);
     if (!kind && cached)
@@ -122,13 +122,13 @@ static enum error_kind check_durability(struct pg_link *link, int64_t deadline, 
 
 static enum error_kind bring_up(struct pg_link *link, int64_t deadline, struct error *e)
 {
-    int64_t version;
-    enum error_kind kind = run(link, "BEGIN ISOLATION LEVEL READ COMMITTED", deadline, e);
+    int64_t version = PG_SCHEMA_VERSION;
+    enum error_kind kind = run(link, PG_BEGIN, deadline, e);
     if (!kind)
         kind = run(link, "SELECT pg_catalog.pg_advisory_xact_lock(" SCHEMA_LOCK ")", deadline, e);
     if (!kind) /* another server may have made it meanwhile */
         kind = find_version(link, deadline, &version, e);
-    for (int64_t v = kind ? PG_SCHEMA_VERSION : version; v < PG_SCHEMA_VERSION; v++) {
+    for (int64_t v = version; v < PG_SCHEMA_VERSION; v++) {
         for (size_t i = 0; !kind && i < versions[v].count; i++)
             kind = run(link, versions[v].steps[i], deadline, e);
     }

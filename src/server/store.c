@@ -20,13 +20,20 @@ static const struct store_kind {
     enum error_kind (*backup)(const char *where, const char *to, bool (*stop)(void),
                               struct error *e);
     int (*add_name)(const char *where, struct buf *b);
+    copy_end_open_fn *copy_end;
 } kinds[] = {
     {{"postgresql://", "postgres://"},
      store_pg_open,
      store_pg_check,
      store_pg_backup,
-     store_pg_add_name},
-    {{""}, store_sqlite_open, store_sqlite_check, store_sqlite_backup, add_path},
+     store_pg_add_name,
+     store_pg_copy_end},
+    {{""},
+     store_sqlite_open,
+     store_sqlite_check,
+     store_sqlite_backup,
+     add_path,
+     store_sqlite_copy_end},
 };
 
 static const struct store_kind *kind_of(const char *where)
@@ -53,6 +60,12 @@ enum error_kind store_check(const char *where, struct error *e)
 enum error_kind store_backup(const char *where, const char *to, bool (*stop)(void), struct error *e)
 {
     return kind_of(where)->backup(where, to, stop, e);
+}
+
+enum error_kind copy_end_open(const char *where, enum copy_role role, struct copy_end **ret,
+                              struct error *e)
+{
+    return kind_of(where)->copy_end(where, role, ret, e);
 }
 
 int store_add_name(const char *where, struct buf *b)

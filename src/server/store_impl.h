@@ -9,6 +9,7 @@
 #ifndef CHANCATD_STORE_IMPL_H
 #define CHANCATD_STORE_IMPL_H
 
+#include "server/copy_end.h"
 #include "server/store.h"
 
 struct store_ops {
@@ -35,13 +36,18 @@ struct store {
 typedef enum error_kind store_open_fn(const char *where, store_listener_fn *listener, void *context,
                                       struct store **ret, struct error *e);
 
+typedef enum error_kind copy_end_open_fn(const char *where, enum copy_role role,
+                                         struct copy_end **ret, struct error *e);
+
 store_open_fn store_sqlite_open;
+copy_end_open_fn store_sqlite_copy_end;
 enum error_kind store_sqlite_check(const char *where, struct error *e);
 enum error_kind store_sqlite_backup(const char *where, const char *to, bool (*stop)(void),
                                     struct error *e);
 
 /* In a build without libpq all of them say so: ERROR_USAGE. */
 store_open_fn store_pg_open;
+copy_end_open_fn store_pg_copy_end;
 enum error_kind store_pg_check(const char *where, struct error *e);
 enum error_kind store_pg_backup(const char *where, const char *to, bool (*stop)(void),
                                 struct error *e);

@@ -4,8 +4,8 @@
 #include "common/clock.h"
 #include "server/store_queue.h"
 
-static const char find_sql[] =
-    "SELECT fingerprint, first_id, messages, time FROM append_key WHERE name = ?1 AND time > ?2";
+static const char find_sql[] = "SELECT fingerprint, first_id, messages, time, ids FROM append_key"
+                               " WHERE name = ?1 AND time > ?2";
 static const char add_sql[] =
     "INSERT OR REPLACE INTO append_key (name, fingerprint, first_id, messages, time)"
     " VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -34,14 +34,25 @@ static void bind_name(sqlite3_stmt *statement, const struct store_append *a)
     sqlite3_bind_text64(statement, 1, a->key.data, a->key.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
+static int64_t id_at(const unsigned char *ids, size_t i)
+{
+    uint64_t id = 0;
+    for (size_t k = 0; k < sizeof(id); k++)
+        id = id << 8 | ids[i * sizeof(id) + k];
+    return (int64_t)id;
+}
+
 /* The row is there. */
 static enum store_keys_found compare(sqlite3_stmt *row, const struct store_append *a)
 {
     if (sqlite3_column_int64(row, 0) != store_append_fingerprint(a) ||
         sqlite3_column_int64(row, 2) != (int64_t)a->count)
         return STORE_KEYS_OTHER;
+    const unsigned char *ids = sqlite3_column_blob(row, 4);
+    if (ids && (size_t)sqlite3_column_bytes(row, 4) != a->count * sizeof(int64_t))
+        return STORE_KEYS_OTHER;
     for (size_t i = 0; i < a->count; i++) {
-        a->messages[i].id = sqlite3_column_int64(row, 1) + (int64_t)i;
+        a->messages[i].id = ids ? id_at(ids, i) : sqlite3_column_int64(row, 1) + (int64_t)i;
         a->messages[i].time_s = sqlite3_column_int64(row, 3);
     }
     return STORE_KEYS_SAME;

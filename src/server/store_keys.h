@@ -28,6 +28,10 @@
     " WITHOUT ROWID;"                                                                              \
     "CREATE INDEX append_key_time ON append_key (time);"
 
+/* But those of a key that was copied from another store may have some. Then all of them are here,
+ * 8 bytes each, big-endian; NULL: no gaps. */
+#define STORE_KEYS_GAPS "ALTER TABLE append_key ADD COLUMN ids BLOB;"
+
 struct store_keys {
     sqlite3_stmt *find, *add, *prune;
     int64_t prune_at; /* clock_now_ms() */

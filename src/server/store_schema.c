@@ -9,7 +9,8 @@ static const char *const schema[] = {
     " channel TEXT NOT NULL, sender TEXT NOT NULL, content TEXT NOT NULL, time INTEGER NOT NULL);"
     "CREATE INDEX message_channel ON message (channel, id);"
     "PRAGMA user_version = 1",
-    STORE_KEYS_SCHEMA STORE_SCHEMA_TOUCH,
+    STORE_KEYS_SCHEMA "PRAGMA user_version = 2",
+    STORE_KEYS_GAPS STORE_SCHEMA_TOUCH,
 };
 
 _Static_assert(sizeof(schema) / sizeof(schema[0]) == STORE_SCHEMA_VERSION,

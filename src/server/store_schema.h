@@ -15,10 +15,10 @@
 
 #include "common/error.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 
 /* Sets the version that is there already: a write of one page that changes nothing. */
-#define STORE_SCHEMA_TOUCH "PRAGMA user_version = 2"
+#define STORE_SCHEMA_TOUCH "PRAGMA user_version = 3"
 
 /* ERROR_LOCAL with SQLite's own sentence behind `what`; `db` NULL: no memory. */
 enum error_kind store_sql_failed(sqlite3 *db, const char *what, struct error *e);

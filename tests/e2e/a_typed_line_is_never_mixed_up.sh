@@ -78,5 +78,19 @@ wait_until gone "$(cat pid)"
 assert_eq "$(tail -n 2 "$HOME/.local/state/chancat/history/ops")" \
     $'half a thought\nand half of another'
 
+test_case "a paste of 2,000 lines is sent whole and in order"
+open_terminal d 80 24 "$CHANCAT" -S anna -i 0.05 big
+wait_until ends_with d 'big>'
+seq -f 'pasted line %g' 2000 >pasted
+paste_text d "$(cat pasted)"
+wait_until ends_with d 'pasted line 2000'
+press d Enter
+wait_until shows d '^hh:mm anna: pasted line 2000$'
+"$CHANCAT" -r -n all big | jq -r .content >stored
+assert_same stored pasted
+wait_until ends_with d 'big>'
+press d C-d
+wait_until ends_with d 'status 0'
+
 close_terminals
 done_testing

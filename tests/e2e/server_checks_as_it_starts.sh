@@ -73,7 +73,7 @@ taken "${FREE[@]}" -d good.db
 cp good.db keys.db
 sqlite3 keys.db 'DROP TABLE append_key'
 refused 'append_key' "${FREE[@]}" -d keys.db
-sqlite3 ids.db "PRAGMA user_version = 2; CREATE TABLE message (id INTEGER PRIMARY KEY,
+sqlite3 ids.db "PRAGMA user_version = 3; CREATE TABLE message (id INTEGER PRIMARY KEY,
     channel TEXT NOT NULL, sender TEXT NOT NULL, content TEXT NOT NULL, time INTEGER NOT NULL);
     $(sqlite3 good.db '.schema append_key')"
 refused 'sqlite_sequence' "${FREE[@]}" -d ids.db

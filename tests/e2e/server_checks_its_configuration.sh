@@ -89,7 +89,7 @@ sqlite3 "$DB" 'PRAGMA user_version = 99' # stands in the log alone
 run_check
 assert_status 2
 assert_has err 'version 99'
-sqlite3 "$DB" 'PRAGMA user_version = 2'
+sqlite3 "$DB" 'PRAGMA user_version = 3'
 post t a b
 stop_server KILL
 files db >before

@@ -59,11 +59,43 @@ static void plain_is_a_flag(void **state)
     server_options_release(&o);
 }
 
+static void a_copy_has_two_places(void **state)
+{
+    (void)state;
+    struct server_options o;
+    struct error e;
+    char *argv[] = {(char[]){"chancatd"},
+                    (char[]){"--copy"},
+                    (char[]){"from"},
+                    (char[]){"-v"},
+                    (char[]){"to"},
+                    NULL,
+                    NULL};
+    setenv("CHANCATD_DATABASE", "/x.db", 1); /* does not count */
+    assert_int_equal(server_options_read(&o, 5, argv, NULL), ERROR_NONE);
+    assert_string_equal(o.copy, "from");
+    assert_string_equal(o.copy_to, "to");
+    assert_null(o.database);
+    assert_true(o.verbose);
+    server_options_release(&o);
+    unsetenv("CHANCATD_DATABASE");
+    assert_int_equal(server_options_read(&o, 3, (char *[]){argv[0], argv[1], argv[2], NULL}, &e),
+                     ERROR_USAGE);
+    server_options_release(&o);
+    argv[5] = (char[]){"postgresql://me:secret@host/chat"};
+    assert_int_equal(server_options_read(&o, 6, argv, &e), ERROR_USAGE);
+    assert_non_null(strstr(e.text, "unexpected '"));
+    assert_null(strstr(e.text, "secret"));
+    server_options_release(&o);
+}
+
 static void mistakes_are_usage_errors(void **state)
 {
     (void)state;
     static const char *const table[][2] = {
         {"x", NULL},
+        {"--copy", "x"},
+        {"--copy", NULL},
         {"--nonsense", NULL},
         {"-l", NULL},
         {"-l", ""},
@@ -109,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_as_documented),
         cmocka_unit_test(plain_is_a_flag),
+        cmocka_unit_test(a_copy_has_two_places),
         cmocka_unit_test(mistakes_are_usage_errors),
         cmocka_unit_test(the_environment_names_address_and_database),
     };
