@@ -35,7 +35,7 @@ health_is() {
 strike_server() {
     local i=$((RANDOM % SERVERS + 1))
     kill -KILL "${SERVER_PIDS[i]}"
-    wait_for "${SERVER_PIDS[i]}"
+    wait_for "${SERVER_PIDS[i]}" 2>/dev/null # or bash says "Killed"
     start_one $i
 }
 
