@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/chat.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 
 /* Who presses Return sooner than this has not read what was just said. */
 #define READING_MS 500
+
+#define HANG_UP_MS 1000
 
 struct chat {
     struct session *s;
@@ -518,8 +521,18 @@ static bool start_typing(struct chat *c, struct tally *tally)
     return !failure;
 }
 
+/* A terminal that went away shows as an end before its SIGHUP comes, and the run is to end by that
+ * unless it is ignored. */
+static void wait_for_hang_up(const struct chat *c)
+{
+    struct pollfd stop = {.fd = stop_fd(), .events = POLLIN};
+    if (output_is_gone(c->s->output))
+        poll(&stop, 1, HANG_UP_MS);
+}
+
 static void finish(struct chat *c, struct tally *tally)
 {
+    wait_for_hang_up(c);
     if (c->typing_runs) {
         input_stop(c->s->input);
         if (stop_signal())

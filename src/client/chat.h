@@ -14,8 +14,9 @@
  *
  * /channel sets s->leave: the poll loop ends with what it has printed, and goes on in the other
  * channel; a channel that was left is taken up where it was left (visits.h). A
- * channel that the server refuses at once is left again. Lines carry their channel and sender, so
- * those typed before a change go where they were meant to go.
+ * channel that the server refuses is left again; a line that was begun for it is not sent to the
+ * one before until that was said and Return typed once more. Lines carry their channel and sender,
+ * so those typed before a change go where they were meant to go.
  */
 #ifndef CHANCAT_CHAT_H
 #define CHANCAT_CHAT_H

@@ -330,6 +330,14 @@ static int on_paste(int count, int key)
     return rl_bracketed_paste_begin(count, key);
 }
 
+/* The terminal is gone. Readline drops the line when it meets the end once more, so it is kept. */
+static void hang_up(void)
+{
+    if (!screen.hung_up)
+        buf_add(&screen.left, typed().data, typed().len);
+    screen.hung_up = true;
+}
+
 /* Waits with an eye on signals, and tells a terminal that went away from an end of file. */
 static int get_key(FILE *from)
 {
@@ -349,9 +357,7 @@ static int get_key(FILE *from)
         }
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (!screen.hung_up) /* readline drops it when it meets the end once more */
-            buf_add(&screen.left, typed().data, typed().len);
-        screen.hung_up = true;
+        hang_up();
         return EOF;
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server/api.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,6 +18,7 @@
 #define NUMBER_MAX    64                  /* bytes of a number with its space */
 #define VALUE_MAX     (3u * API_BODY_MAX) /* each byte may be invalid and become U+FFFD */
 #define RETRY_AFTER_S 1
+#define SAY_AGAIN_MS  1000 /* a failure of the store, at the earliest */
 #define UNLIMITED     INT64_MAX
 /* One piece and then the longest message: each byte may become \u00XX; what came in the query is in
  * the last term. A message that did not fit would block its channel for good. */
@@ -112,9 +114,22 @@ static enum api_next fail_memory(struct api_call *call)
     return fail(call, 429, "No memory for the request now");
 }
 
+/* However many ask a store that fails, and however often they try again, the log stays short. */
+static void say_failure(const struct error *e)
+{
+    static atomic_int_least64_t quiet_until;
+    int_least64_t until = atomic_load(&quiet_until);
+    if (clock_left_ms(until) == 0 &&
+        atomic_compare_exchange_strong(&quiet_until, &until, clock_deadline(SAY_AGAIN_MS)))
+        log_error("%s", e->text);
+    else
+        log_info("%s", e->text);
+}
+
 static enum api_next fail_store(struct api_call *call, const struct error *e)
 {
-    log_error("%s", e->text);
+    say_failure(e);
+    call->store_failed = true;
     call->response.retry_after_s = RETRY_AFTER_S;
     return fail(call, 503, "The store failed");
 }
@@ -453,9 +468,22 @@ bool api_has_news(struct api_call *call)
     int64_t last;
     if (call->probe)
         return health_has_ended(call->api->health, call->probe);
-    return store_last_id(call->api->store, span_of_buf(&call->channel), clock_now_us(), &last,
-                         NULL) ||
-           last > call->after;
+    if (store_last_id(call->api->store, span_of_buf(&call->channel), clock_now_us(), &last, NULL))
+        return !call->patient;
+    return last > call->after;
+}
+
+bool api_waits_on(struct api_call *call)
+{
+    struct api_response *r = &call->response;
+    if (!call->store_failed || store_recheck_ms(call->api->store) == 0)
+        return false;
+    r->status = 0;
+    r->retry_after_s = 0;
+    buf_clear(&r->body);
+    call->store_failed = false;
+    call->patient = true;
+    return true;
 }
 
 /* One message of a reading. */
@@ -530,7 +558,7 @@ void api_read(struct api_call *call)
 {
     struct api_response *r = &call->response;
     struct error e;
-    int64_t last;
+    int64_t last, after = call->after, upto = call->upto, left = call->left;
     if (call->probe) {
         answer_health(call);
         return;
@@ -544,10 +572,14 @@ void api_read(struct api_call *call)
     r->content_type = API_JSON;
     if (!kind)
         kind = read_first_piece(call, &e);
-    if (kind)
-        fail_store(call, &e);
-    else
+    if (!kind) {
         finish_reading(call, last);
+        return;
+    }
+    fail_store(call, &e);
+    call->after = after;
+    call->upto = upto;
+    call->left = left;
 }
 
 bool api_fill(struct api_call *call)

@@ -81,8 +81,10 @@ struct api_call {
     struct keys_entry key;     /* held until the append has ended */
     int64_t after, upto, left; /* of a reading: ids, and messages still wanted */
     int64_t wait_s;
-    int64_t since_us; /* what a reading tells was so at this moment or later, clock_now_us() */
-    int64_t probe;    /* of a question for health; 0: it is none */
+    bool store_failed; /* the response says so */
+    bool patient;      /* see api_waits_on() */
+    int64_t since_us;  /* what a reading tells was so at this moment or later, clock_now_us() */
+    int64_t probe;     /* of a question for health; 0: it is none */
 };
 
 /* Does the Authorization header (NULL: none) show the token, if one is asked for? For /healthz none
@@ -117,8 +119,13 @@ enum api_next api_begin(struct api_call *call, const struct api_request *request
 /* The append has ended: makes the response and gives the key back. Any thread. */
 void api_stored(struct api_call *call, enum error_kind kind);
 
-/* Is there a message for a waiting call? (Also yes when the store cannot tell.) */
+/* Is there a message for a waiting call? Also yes when the store cannot tell, unless the call is
+ * waiting on. */
 bool api_has_news(struct api_call *call);
+
+/* A call that waited was woken, but the store failed: may it wait on, since the store is looked at
+ * again and again (store_recheck_ms())? Then the response is undone. */
+bool api_waits_on(struct api_call *call);
 
 /* Somebody says that there may be news: api_read() tells what is there now. Any thread. */
 void api_woken(struct api_call *call);

@@ -20,6 +20,14 @@
     "SELECT pg_catalog.set_config('lock_timeout', $1, true),"                                      \
     " pg_catalog.set_config('idle_in_transaction_session_timeout', '10s', true)"
 
+/* When the network fails in the midst of a run, the server waits for the rest of it with the locks
+ * held, and that is no idle transaction: only TCP can tell that nobody is there any more, and would
+ * take its time, two hours by default. */
+static const char keepalive_sql[] =
+    "SELECT pg_catalog.set_config('tcp_keepalives_idle', '10', false),"
+    " pg_catalog.set_config('tcp_keepalives_interval', '5', false),"
+    " pg_catalog.set_config('tcp_keepalives_count', '3', false)";
+
 static const char lock_all_sql[] = "SELECT pg_catalog.pg_advisory_xact_lock(" PG_ALL_CHANNELS ")";
 static const char share_all_sql[] =
     "SELECT pg_catalog.pg_advisory_xact_lock_shared(" PG_ALL_CHANNELS ")";
@@ -465,10 +473,21 @@ static enum error_kind try_group(struct pg_append *p, struct store_append *group
     return kind;
 }
 
+static enum error_kind connect_now(struct pg_append *p, const char *uri, int64_t deadline,
+                                   struct error *e)
+{
+    struct pg_step step = {.sql = keepalive_sql};
+    enum error_kind kind = pg_open(&p->link, uri, deadline, e);
+    if (!kind && pg_run(&p->link, &step, 1, deadline, e) == PG_LOST) /* refused: it may go on */
+        kind = ERROR_LOCAL;
+    pg_clear(&step, 1);
+    return kind;
+}
+
 enum error_kind pg_append_group(struct pg_append *p, const char *uri, struct store_append *group,
                                 int64_t deadline, struct error *e)
 {
-    enum error_kind kind = p->link.conn || !pg_open(&p->link, uri, deadline, e)
+    enum error_kind kind = p->link.conn || !connect_now(p, uri, deadline, e)
                                ? try_group(p, group, deadline, e)
                                : ERROR_UNREACHABLE;
     give_memory_back(p);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -51,6 +52,30 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)context, (void)result;
 }
 
+/* --- a connection ----------------------------------------------------------------------------- */
+
+/* What a URI, a service and the environment say together, as comma-separated lists. */
+struct servers {
+    char *hosts, *addresses, *ports;
+    size_t count;
+};
+
+static size_t count_items(const char *list)
+{
+    size_t count = list && *list;
+    for (; count && *list; list++)
+        count += *list == ',';
+    return count;
+}
+
+/* NULL: there is none, or no memory. */
+static char *copy_item(const char *list, size_t at)
+{
+    for (; list && at > 0; at--)
+        list = strchr(list, ',') ? strchr(list, ',') + 1 : NULL;
+    return list && *list && *list != ',' ? strndup(list, strcspn(list, ",")) : NULL;
+}
+
 /* Where libpq stumbles over a URI it shows over what, which may be half of a password; what comes
  * of trying to connect names the host alone, and one that was read as it was meant has no @. */
 static bool may_show_secret(const char *uri, const char *text)
@@ -62,29 +87,92 @@ static bool may_show_secret(const char *uri, const char *text)
     return (strchr(uri, '@') || strstr(uri, "password")) && (!tried || strchr(text, '@'));
 }
 
-enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
+static void find_servers(PGconn *conn, struct servers *ret)
 {
+    PQconninfoOption *options = PQconninfo(conn);
+    *ret = (struct servers){.count = 0};
+    for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+        char **to = strcmp(o->keyword, "host") == 0       ? &ret->hosts
+                    : strcmp(o->keyword, "hostaddr") == 0 ? &ret->addresses
+                    : strcmp(o->keyword, "port") == 0     ? &ret->ports
+                                                          : NULL;
+        if (to && o->val)
+            *to = strdup(o->val);
+    }
+    PQconninfoFree(options);
+    ret->count = count_items(ret->addresses ? ret->addresses : ret->hosts);
+}
+
+static void release_servers(struct servers *s)
+{
+    free(s->hosts);
+    free(s->addresses);
+    free(s->ports);
+}
+
+/* With one server of many, or (NULL) with those that the URI names. */
+static PGconn *start(const char *uri, const struct servers *s, size_t at)
+{
+    char *host = s ? copy_item(s->hosts, at) : NULL;
+    char *address = s ? copy_item(s->addresses, at) : NULL;
+    char *port = s ? copy_item(s->ports, count_items(s->ports) > 1 ? at : 0) : NULL;
     /* What stands later counts, and a URI that is expanded may say otherwise. */
-    const char *const names[] = {"target_session_attrs", "application_name", "dbname", NULL};
-    const char *const values[] = {"read-write", "chancatd", uri, NULL};
+    const char *const names[] = {
+        "target_session_attrs", "application_name", "dbname", "host", "hostaddr", "port", NULL};
+    const char *const values[] = {"read-write", "chancatd", uri, host, address, port, NULL};
+    PGconn *conn = PQconnectStartParams(names, values, 1);
+    if (conn)
+        PQsetNoticeReceiver(conn, ignore_notice, NULL);
+    free(host);
+    free(address);
+    free(port);
+    return conn;
+}
+
+static enum error_kind finish(const struct pg_link *link, const char *uri, int64_t deadline,
+                              struct error *e)
+{
+    PGconn *conn = link->conn;
     const char *what = "cannot connect to PostgreSQL";
-    enum error_kind kind = ERROR_NONE;
-    link->conn = PQconnectStartParams(names, values, 1);
-    if (!link->conn)
+    if (!conn)
         return error_set(e, ERROR_LOCAL, "no memory");
-    PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
-    if (PQstatus(link->conn) == CONNECTION_BAD && may_show_secret(uri, PQerrorMessage(link->conn)))
-        kind = error_set(e, ERROR_LOCAL,
+    if (PQstatus(conn) == CONNECTION_BAD && may_show_secret(uri, PQerrorMessage(conn)))
+        return error_set(e, ERROR_LOCAL,
                          "libpq cannot use this URI; what is special in a URI must be written as"
                          " %%XX in a user's name or password");
-    else if (PQstatus(link->conn) == CONNECTION_BAD || !connect_until(link, deadline))
-        kind = failed(
-            what, clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(link->conn),
-            e);
-    else if (PQsetnonblocking(link->conn, 1) || !PQenterPipelineMode(link->conn))
-        kind = failed(what, PQerrorMessage(link->conn), e);
+    if (PQstatus(conn) == CONNECTION_BAD || !connect_until(link, deadline))
+        return failed(what,
+                      clock_left_ms(deadline) == 0 ? "no answer in time" : PQerrorMessage(conn), e);
+    if (PQsetnonblocking(conn, 1) || !PQenterPipelineMode(conn))
+        return failed(what, PQerrorMessage(conn), e);
+    return ERROR_NONE;
+}
+
+/* libpq goes on to the next server when one refuses, but not when one is silent. So each is asked
+ * by itself, with its share of the time that is left. */
+static enum error_kind try_servers(struct pg_link *link, const char *uri, const struct servers *s,
+                                   int64_t deadline, struct error *e)
+{
+    enum error_kind kind = ERROR_LOCAL;
+    for (size_t at = 0; kind && at < s->count; at++) {
+        int share = clock_left_ms(deadline) / (int)(s->count - at);
+        pg_close(link);
+        link->conn = start(uri, s, at);
+        kind = finish(link, uri, clock_deadline(share), e);
+    }
+    return kind;
+}
+
+enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e)
+{
+    struct servers servers;
+    link->conn = start(uri, NULL, 0);
+    find_servers(link->conn, &servers);
+    enum error_kind kind = servers.count > 1 ? try_servers(link, uri, &servers, deadline, e)
+                                             : finish(link, uri, deadline, e);
     if (kind)
         pg_close(link);
+    release_servers(&servers);
     return kind;
 }
 
@@ -162,6 +250,15 @@ static void note_failure(struct pg_link *link, const PGresult *result, struct er
     failed("PostgreSQL", text ? text : "it failed", e);
 }
 
+/* Behind a pooler the server's side of this connection may have been another's that listened. What
+ * nobody takes would be kept for ever. */
+static void drop_word(struct pg_link *link)
+{
+    PGnotify *notify;
+    while (!link->listens && (notify = PQnotifies(link->conn)))
+        PQfreemem(notify);
+}
+
 /* All results of a run, up to the mark behind its last statement. */
 static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, size_t count,
                                 int64_t deadline, struct error *e)
@@ -174,6 +271,7 @@ static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, siz
             return lose(link, e);
         } else if (status == PGRES_PIPELINE_SYNC) {
             PQclear(result);
+            drop_word(link);
             return end;
         } else if (status == PGRES_FATAL_ERROR && PQstatus(link->conn) == CONNECTION_BAD) {
             PQclear(result);

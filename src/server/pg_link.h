@@ -49,6 +49,7 @@ struct pg_link {
     PGconn *conn;       /* NULL: down */
     bool (*stop)(void); /* asked when a signal interrupts a wait: true ends it; NULL: none does */
     char sqlstate[6];   /* of the statement that failed last */
+    bool listens;       /* the owner takes notifications; else they are dropped */
 };
 
 enum pg_end {
@@ -57,7 +58,9 @@ enum pg_end {
     PG_LOST,   /* the link is down */
 };
 
-/* Connects, to a server that can be written to; the link was down. ERROR_LOCAL. */
+/* Connects, to a server that can be written to; the link was down. Of several servers each has its
+ * share of the time, so that a silent one does not keep the next from being asked. A name is looked
+ * up by libpq, which waits for the resolver past any deadline. ERROR_LOCAL. */
 enum error_kind pg_open(struct pg_link *link, const char *uri, int64_t deadline, struct error *e);
 void pg_close(struct pg_link *link);
 

@@ -279,6 +279,7 @@ enum error_kind pg_news_start(struct pg_news *n, const char *uri, struct pg_stat
                               store_listener_fn *listener, void *context, struct error *e)
 {
     *n = (struct pg_news){.uri = uri, .state = state, .listener = listener, .context = context};
+    n->link.listens = true;
     buf_init(&n->payloads, PAYLOADS_MAX);
     pthread_mutex_init(&n->lock, NULL);
     enum error_kind kind = wake_open(&n->wake, e);

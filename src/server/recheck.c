@@ -49,10 +49,13 @@ static void look(struct recheck *r)
 
 int64_t recheck_waiters(struct recheck *r)
 {
-    bool soon = r->store && atomic_exchange(&r->soon, false);
-    if (!soon && clock_left_ms(r->due_at) != 0)
-        return r->due_at;
+    bool soon = r->store && atomic_load(&r->soon);
+    int64_t at = soon ? clock_sooner(r->due_at, r->not_before) : r->due_at;
+    if (clock_left_ms(at) != 0)
+        return at;
+    atomic_store(&r->soon, false); /* what comes during the look wants another */
     look(r);
+    r->not_before = clock_deadline(RECHECK_PAUSE_MS);
     int ms = store_recheck_ms(r->store);
     r->due_at = ms ? clock_deadline(ms) : CLOCK_NEVER;
     return r->due_at;

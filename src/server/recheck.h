@@ -17,18 +17,22 @@
 #include "server/store.h"
 #include "server/waiters.h"
 
+/* A look costs a question for each 256 channels; the store may miss something a hundred times a
+ * second. */
+#define RECHECK_PAUSE_MS 200
+
 struct recheck {
     struct waiters *waiters;
     struct store *store;
-    int64_t due_at;   /* clock_now_ms(); of the one thread that looks */
-    atomic_bool soon; /* due whatever the time */
+    int64_t due_at, not_before; /* clock_now_ms(); of the one thread that looks */
+    atomic_bool soon;           /* due once RECHECK_PAUSE_MS have passed since the last look */
 };
 
 /* Nothing is due before recheck_begin(). */
 void recheck_init(struct recheck *r, struct waiters *waiters);
 void recheck_begin(struct recheck *r, struct store *store);
 
-/* The next recheck_waiters() looks. Any thread; returns the moment, which is now. */
+/* recheck_waiters() looks as soon as it may. Any thread; returns the moment to call it, now. */
 int64_t recheck_soon(struct recheck *r);
 
 /* Looks if it is due; asks the database. A store that fails is asked again next time: those who

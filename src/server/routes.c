@@ -62,6 +62,7 @@ struct request {
     bool begun; /* counted in routes->active */
     struct api_call call;
     struct waiter waiter;
+    bool woken; /* it has waited, and there may be news */
     struct reply reply;
     struct access access;
 };
@@ -116,6 +117,7 @@ static void on_wake(void *context)
 {
     struct request *q = context;
     api_woken(&q->call);
+    q->woken = true;
     resume(q);
 }
 
@@ -130,7 +132,7 @@ void routes_on_message(void *routes, struct span channel, int64_t id)
 
 /* Suspends first, then joins the waiters, then looks: a message that comes in between is either
  * seen by the look or wakes the waiter. */
-static void start_waiting(struct request *q)
+static void start_waiting(struct request *q, int64_t deadline)
 {
     struct routes *r = q->routes;
     atomic_store(&q->phase, PHASE_WAITING);
@@ -138,11 +140,11 @@ static void start_waiting(struct request *q)
     q->waiter = (struct waiter){
         .channel = {q->call.channel.data, q->call.channel.len},
         .after = q->call.after,
-        .deadline = clock_deadline(q->call.wait_s * 1000),
+        .deadline = deadline,
         .wake = on_wake,
         .context = q,
     };
-    int64_t deadline = q->waiter.deadline;
+    q->woken = false;
     MHD_suspend_connection(q->connection);
     if (!waiters_add(&r->waiters, &q->waiter))
         resume(q);
@@ -150,6 +152,13 @@ static void start_waiting(struct request *q)
         resume(q);
     else
         housekeeper_look_at(&r->housekeeper, deadline);
+}
+
+/* A waiter survives that the store goes away for a while. */
+static bool waits_on(struct request *q)
+{
+    return q->woken && clock_left_ms(q->waiter.deadline) != 0 &&
+           !atomic_load(&q->routes->stopping) && api_waits_on(&q->call);
 }
 
 static enum MHD_Result answer(struct request *q)
@@ -309,7 +318,7 @@ static enum MHD_Result handle(struct request *q, const char *method)
     case API_STORE:
         return start_storing(q);
     case API_WAIT:
-        start_waiting(q);
+        start_waiting(q, clock_deadline(q->call.wait_s * 1000));
         return MHD_YES;
     }
     return MHD_NO;
@@ -336,8 +345,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     }
     if (atomic_load(&q->phase) == PHASE_BODY)
         return handle(q, method);
-    if (q->call.wait_s && q->call.response.status == 0)
+    if (q->call.wait_s && q->call.response.status == 0) {
         api_read(&q->call);
+        if (waits_on(q)) {
+            start_waiting(q, q->waiter.deadline);
+            return MHD_YES;
+        }
+    }
     return answer(q);
 }
 

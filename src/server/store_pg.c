@@ -33,6 +33,7 @@
 
 #define WRITERS     4
 #define GROUP_MAX   64 /* appends in a transaction */
+#define LINGER_MS   2  /* at most, for those who were answered to come again */
 #define START_MS    10000
 #define FIND_OUT_MS 5000 /* after a lost commit, to learn how it ended */
 
@@ -128,13 +129,25 @@ static enum error_kind store_group(struct writer *w, struct store_append **group
     return kind;
 }
 
+/* After a group of `len` was answered, when `more` had come already. What comes alone never waits,
+ * and nothing longer than about as long as the transaction before took. */
+static void linger(struct writer *w, unsigned len, unsigned more, int64_t took_us)
+{
+    unsigned enough = len + more < GROUP_MAX ? len + more : GROUP_MAX;
+    int64_t ms = (took_us + 999) / 1000;
+    if (len > 0 && enough > 1)
+        store_queue_linger(&w->queue, enough, clock_deadline(ms < LINGER_MS ? ms : LINGER_MS));
+}
+
 static void *writer_main(void *context)
 {
     struct writer *w = context;
     struct pg_store *s = w->store;
     struct store_append *group;
     while ((group = store_queue_take(&w->queue, GROUP_MAX, STORE_GROUP_MAX))) {
+        int64_t from_us = clock_now_us();
         enum error_kind kind = store_group(w, &group);
+        int64_t took_us = clock_now_us() - from_us;
         if (group && !kind) {
             atomic_fetch_add_explicit(&s->messages, store_group_stored(group),
                                       memory_order_relaxed);
@@ -142,7 +155,9 @@ static void *writer_main(void *context)
             store_group_news(group, pg_news_tell, &s->news);
         }
         w->append.doubt = NULL;
+        unsigned len = store_group_len(group), more = store_queue_len(&w->queue);
         store_group_finish(group, kind);
+        linger(w, len, more, took_us);
     }
     return NULL;
 }

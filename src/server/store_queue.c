@@ -3,13 +3,14 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "server/until.h"
 
 void store_queue_init(struct store_queue *q, unsigned max)
 {
-    *q = (struct store_queue){.max = max};
+    *q = (struct store_queue){.max = max, .enough = 1};
     q->last = &q->first;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->filled, NULL);
+    until_init(&q->filled);
 }
 
 void store_queue_destroy(struct store_queue *q)
@@ -30,7 +31,8 @@ enum error_kind store_queue_add(struct store_queue *q, struct store_append *appe
         *q->last = append;
         q->last = &append->next;
         q->len++;
-        pthread_cond_signal(&q->filled);
+        if (q->len >= q->enough)
+            pthread_cond_signal(&q->filled);
     }
     pthread_mutex_unlock(&q->lock);
     return full ? ERROR_UNREACHABLE : ERROR_NONE;
@@ -73,6 +75,16 @@ struct store_append *store_queue_take(struct store_queue *q, unsigned appends, s
         q->last = &q->first;
     pthread_mutex_unlock(&q->lock);
     return group;
+}
+
+void store_queue_linger(struct store_queue *q, unsigned enough, int64_t deadline)
+{
+    pthread_mutex_lock(&q->lock);
+    q->enough = enough;
+    while (q->len < enough && !q->closing && clock_left_ms(deadline) != 0)
+        until_wait(&q->filled, &q->lock, deadline);
+    q->enough = 1;
+    pthread_mutex_unlock(&q->lock);
 }
 
 void store_queue_close(struct store_queue *q)
@@ -121,6 +133,14 @@ struct store_append *store_group_take_late(struct store_append **group)
 static bool is_stored(const struct store_append *a)
 {
     return !a->kind && !a->replayed;
+}
+
+unsigned store_group_len(const struct store_append *group)
+{
+    unsigned len = 0;
+    for (const struct store_append *a = group; a; a = a->next)
+        len++;
+    return len;
 }
 
 int64_t store_group_stored(const struct store_append *group)

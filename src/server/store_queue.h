@@ -4,8 +4,9 @@
  * of them; a part of the stores (store_sqlite.c, store_pg.c).
  *
  * A writer takes a group, which is all that waits, up to its limits: so a lone append goes at once,
- * and under load many share a transaction. It then answers those that came too late, tries to
- * commit the rest, tells the listener and answers.
+ * and under load many share a transaction. One for which a transaction is dear may wait for more.
+ * It then answers those that came too late, tries to commit the rest, tells the listener and
+ * answers.
  *
  * Any thread may add; a group belongs to the writer that took it. The lock is a leaf.
  */
@@ -27,6 +28,7 @@ struct store_queue {
     /* under the lock */
     struct store_append *first, **last;
     unsigned len, max; /* appends */
+    unsigned enough;   /* of them, for the writer to be woken */
     bool closing;
 };
 
@@ -42,6 +44,11 @@ unsigned store_queue_len(struct store_queue *q);
  * STORE_GROUP_BYTES. NULL: closing, and nothing is left. */
 struct store_append *store_queue_take(struct store_queue *q, unsigned appends, size_t messages);
 
+/* Waits until `enough` appends are there, until `deadline` (clock_now_ms()), or until it closes.
+ * Whoever was answered just now often comes again at once: a writer that waits for them a little
+ * has them all in its next transaction, and not half of them in every second one. */
+void store_queue_linger(struct store_queue *q, unsigned enough, int64_t deadline);
+
 /* Takes nothing in any more; whoever waits in store_queue_take() is woken. */
 void store_queue_close(struct store_queue *q);
 
@@ -56,6 +63,9 @@ int64_t store_append_fingerprint(const struct store_append *a);
 
 /* Takes the late ones out of the group, so that they are answered at once. */
 struct store_append *store_group_take_late(struct store_append **group);
+
+/* How many appends it has. */
+unsigned store_group_len(const struct store_append *group);
 
 /* How many messages were stored, if the group was committed. */
 int64_t store_group_stored(const struct store_append *group);

@@ -109,11 +109,16 @@ failed() {
     return 1
 }
 
-# Prints the programs of the list (a,b or -) that are not there.
+# Prints the programs of the list (a,b or -) that are not there. The server of PostgreSQL is wherever
+# PG_TOOL finds it (tests/e2e/pg.sh).
 missing() {
     local program
     for program in ${1//,/ }; do
-        [ "$program" = - ] || command -v "$program" >/dev/null || printf '%s ' "$program"
+        case $program in
+        -) ;;
+        postgres) "$PG_TOOL" bindir >/dev/null 2>&1 || printf '%s ' "$program" ;;
+        *) command -v "$program" >/dev/null || printf '%s ' "$program" ;;
+        esac
     done
 }
 
@@ -163,9 +168,10 @@ costs() {
     attend "$BENCH_BIN/measure" "$SAMPLES/$name" "$@" || failed "status $? of: ${*:0:150}"
 }
 
-# wrk_rate NAME CONNECTIONS URL [SCRIPT]: samples requests a second.
+# wrk_rate NAME CONNECTIONS URL [SCRIPT]: samples requests a second, of WRK_THREADS threads.
+WRK_THREADS=1
 wrk_rate() {
-    attend wrk -t1 -c"$2" -d"${WRK_SECS}s" ${4:+-s "$4"} "$3" >"$WORK/wrk.out" 2>&1
+    attend wrk -t"$WRK_THREADS" -c"$2" -d"${WRK_SECS}s" ${4:+-s "$4"} "$3" >"$WORK/wrk.out" 2>&1
     if grep -Eq 'Non-2xx|Socket errors' "$WORK/wrk.out" || ! grep -q '^Requests/sec' "$WORK/wrk.out"; then
         failed "wrk: $(grep -E 'Non-2xx|Socket errors|unable' "$WORK/wrk.out" | head -n 1)"
         return

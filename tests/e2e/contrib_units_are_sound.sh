@@ -3,6 +3,7 @@
 #
 # systemd finds nothing wrong with the units in contrib/systemd, and they are well locked up.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pg.sh"
 need systemd-analyze curl
 
 # The units as they would be with the programs of this build.
@@ -113,6 +114,20 @@ if [ -z "$SANITIZE" ] && strace -D -qq -o /dev/null true 2>/dev/null; then
     assert_status 0
     assert_allowed "$WORK/server.trace" chancatd.service
     assert_allowed "$WORK/client.trace" chancat-follow@.service
+
+    if have_postgres; then
+        test_case "all that a server over PostgreSQL asks of the system is allowed"
+        start_postgres
+        CHANCATD=$(traced "$WORK/pg.trace" "$real")
+        start_server -v -d "$PG_URI"
+        CHANCATD=$real
+        post ops me one
+        assert_eq "$(curl -sS "$URL/get?channel=ops" | grep -o '"content":"one"')" '"content":"one"'
+        assert_eq "$(curl -sS "$URL/healthz")" '{"status":"ok"}'
+        stop_server
+        assert_status 0
+        assert_allowed "$WORK/pg.trace" chancatd@.service
+    fi
 fi
 
 done_testing

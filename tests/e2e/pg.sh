@@ -25,6 +25,11 @@ for _name in ${!PG@}; do
 done
 unset _name
 
+# For scripts that do more where there is one.
+have_postgres() {
+    "$PG_TOOL" bindir >/dev/null 2>&1 && "$CHANCATD" -V | grep -q 'libpq/'
+}
+
 need_postgres() {
     "$PG_TOOL" bindir >/dev/null 2>&1 || skip 'no PostgreSQL server is installed'
     "$CHANCATD" -V | grep -q 'libpq/' || skip 'chancatd was built without libpq'

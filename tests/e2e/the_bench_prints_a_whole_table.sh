@@ -22,6 +22,11 @@ path_without_peers() {
     echo "$PWD/bin"
 }
 
+has_postgres() {
+    "$ROOT/contrib/cluster/postgres" bindir >directory 2>/dev/null &&
+        [ -x "$(cat directory)/pgbench" ] && "$CHANCATD" -V | grep -q 'libpq/'
+}
+
 row_names() {
     jq -r 'select(.row).row' out
 }
@@ -39,6 +44,7 @@ assert_not_has verdicts ' failed'
 assert_has verdicts '^send.wrk skipped: not installed: wrk$'
 assert_has verdicts '^batch.mosquitto skipped: not installed: .*mosquitto_pub mosquitto_sub$'
 assert_has verdicts '^announce.plain skipped: not installed: hyperfine$'
+assert_has verdicts '^many.1 skipped: not installed: wrk$'
 assert_has verdicts '^read.cpu m'
 assert_has verdicts '^send.loop m'
 assert_has verdicts '^link.curl m'
@@ -51,6 +57,7 @@ jq -r 'select(.facts).facts[]' out >facts
 assert_has facts '^machine: .* cores'
 assert_has facts '^chancatd [0-9]'
 assert_has facts '^wrk is not installed'
+! has_postgres || assert_has verdicts '^apart.p99 m'
 
 test_case "a selection has its rows only, as a table"
 run "$BENCH" --scale 0.001 --rounds 2 read
@@ -66,6 +73,25 @@ if command -v wrk >/dev/null; then
     run "$BENCH" --json --scale 0.001 --rounds 1 polls
     assert_status 0
     assert_eq "$(jq -r 'select(.row) | .ours > 0 and .peer > 0 and .ratio > 0' out)" true
+fi
+
+if command -v wrk >/dev/null && has_postgres; then
+    test_case "one, two and three servers over PostgreSQL are compared with pgbench"
+    pids=()
+    for group in one many batches; do # side by side, to be done sooner
+        spawn "$BENCH" --json --scale 0.001 --rounds 1 $group >"$group.out" 2>"$group.err"
+        pids+=("$SPAWNED")
+    done
+    for pid in "${pids[@]}"; do
+        wait_for "$pid"
+        assert_status 0
+    done
+    jq -r 'select(.row and .ours > 0 and .peer > 0 and .ratio > 0) | "\(.row) \(.against)"' \
+        one.out many.out batches.out >out
+    assert_lines out 9
+    assert_has out '^one.1 pgbench -c 4, [0-9]* rows each$'
+    assert_has out '^batches.3 pgbench -c 12, [0-9]* rows each$'
+    assert [ "$(sed -n 's/^batches.1 .*, \([0-9]*\) rows each$/\1/p' out)" -ge 100 ]
 fi
 
 test_case "what cannot be measured is a failure and has no figures"
@@ -116,6 +142,12 @@ assert_eq "${RESULT[a.less]}" '1.00 3.00 3.00 met'
 assert_eq "${RESULT[a.more]}" '1.00 3.00 0.33 missed'
 assert_eq "${RESULT[a.near]}" '2.00 1.00 2.00 met'
 assert_eq "${RESULT[a.bare]}" '21.0 - - missed'
+
+test_case "a program that is missing is named, and the server of PostgreSQL wherever it is looked for"
+PG_TOOL=true
+assert_eq "$(missing bash,postgres,none-such)" 'none-such '
+PG_TOOL=false
+assert_eq "$(missing bash,postgres)" 'postgres '
 
 test_case "the long line delays without making anything wait for anything else"
 start_server

@@ -38,7 +38,9 @@ open_terminal() {
     local name=$1 columns=$2 rows=$3
     shift 3
     # shellcheck disable=SC2016 # for the shell in there
+    # LeakSanitizer may hang when a signal comes while a program ends; others look for leaks.
     _tmux new-session -d -s "$name" -x "$columns" -y "$rows" -e "CHANCAT_URL=${CHANCAT_URL:-}" \
+        -e "ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" \
         bash -c 'trap : INT; "$@"; echo "status $?"; exec cat' - "$@"
 }
 

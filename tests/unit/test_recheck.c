@@ -175,6 +175,28 @@ static void word_that_something_was_missed_has_it_look_at_once(void **state)
     assert_int_equal(store.asked, 1);
 }
 
+static void it_looks_no_more_often_however_much_was_missed(void **state)
+{
+    (void)state;
+    struct recheck r;
+    int woken = 0;
+    struct store *none = NULL;
+    struct waiter waiter = waiter_of("quiet", 0, &woken);
+    waiters_add(&waiters, &waiter);
+    recheck_init(&r, &waiters);
+    recheck_begin(&r, (struct store *)&none);
+    for (int i = 0; i < RECHECK_PAUSE_MS * 5; i++) {
+        recheck_soon(&r);
+        recheck_waiters(&r);
+        fake_clock_advance(1);
+    }
+    assert_int_equal(store.asked, 5);
+    recheck_soon(&r);
+    assert_true(recheck_waiters(&r) == clock_now_ms() + store.every_ms);
+    recheck_soon(&r);
+    assert_true(recheck_waiters(&r) == clock_now_ms() + RECHECK_PAUSE_MS); /* not forgotten */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +206,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_store_that_tells_of_all_is_asked_only_when_it_says_so,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(word_that_something_was_missed_has_it_look_at_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(it_looks_no_more_often_however_much_was_missed, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
