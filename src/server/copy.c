@@ -157,7 +157,7 @@ static enum error_kind check_target(struct copy *c, struct error *e)
 static enum error_kind sum_keys(struct copy_end *end, struct sum *ret, struct error *e)
 {
     struct buf after;
-    struct copy_keys keys;
+    struct copy_keys keys = {.count = 0};
     enum error_kind kind = ERROR_NONE;
     *ret = (struct sum){.hash = HASH_START};
     buf_init(&after, NAME_MAX_BYTES);
