@@ -279,7 +279,7 @@ soak: $(programs) $(faultproxy) $(crowd) $(unlocked) $(odd) ## thousands of line
 
 # A peer that is missing costs its rows, not the benchmark. ROWS picks groups of rows and BENCH hands
 # options through: make bench ROWS='read send' BENCH='--scale 0.01 --json'
-bench: ## install the peers (curl jq wrk mosquitto hyperfine), print ratios against them
+bench: ## install the peers (curl jq wrk mosquitto hyperfine pgbench), print ratios against them
 	@$(INSTALL_DEPS) --bench || echo 'make bench: goes on without what is missing' >&2
 	@$(MAKE) bench-programs >&2
 	@$(test_environment) tests/bench/run $(BENCH) $(ROWS)
