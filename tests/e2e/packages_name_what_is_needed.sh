@@ -29,6 +29,14 @@ assert test -s wanted
 comm -13 has wanted >missing
 assert_empty missing
 
+test_case "what every Debian build has is there before Debian packages are built"
+mkdir fresh
+printf '%s\n' '#!/bin/sh' 'exit 1' >fresh/dpkg-query # no package is installed
+chmod +x fresh/dpkg-query
+run env PATH="$PWD/fresh:$PATH" "$ROOT/contrib/install-deps" --check --packages
+assert_status 1
+assert_has err 'build-essential'
+
 test_case "the RPM packages are built with what the build needs"
 sed -n 's/^BuildRequires: *//p' "$packaging/rpm/chancat.spec" | sort -u >has
 needed 3 >wanted
