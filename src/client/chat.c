@@ -214,7 +214,7 @@ static void go_to(struct chat *c, struct span name, unsigned turn)
     buf_clear(&c->here);
     buf_add(&c->here, name.data, name.len);
     c->here_turn = turn;
-    c->unsure = terminal_go_to(&c->terminal, name);
+    c->unsure = terminal_go_to(&c->terminal, name) && turn > 0; /* the first has none before it */
     c->told_ms = 0;
 }
 

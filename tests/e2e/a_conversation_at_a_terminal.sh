@@ -189,6 +189,17 @@ wait_until ends_with d 'status 143'
 assert_eq "$(tail -n 1 "$HOME/.local/state/chancat/history/ops")" 'half a thought'
 assert_eq "$(stored ops | tail -n 1)" 'anna: sent before the end'
 
+test_case "what is typed before the program has started is sent"
+open_terminal t 80 24 bash -c 'until [ -e "$0" ]; do sleep 0.05; done; exec "$@"' "$PWD/now" \
+    "$CHANCAT" -S anna ops
+type_text t 'typed ahead'
+press t Enter
+wait_until shows t '^typed ahead$'
+touch now
+wait_until shows t '^hh:mm anna: typed ahead$'
+press t C-d
+wait_until ends_with t 'status 0'
+
 test_case "lines that are pasted wait for Enter and go one by one"
 open_terminal e 80 24 "$CHANCAT" -S anna ops
 wait_until ends_with e 'ops>'
