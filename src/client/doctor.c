@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "client/channel.h"
+#include "client/screen.h"
 #include "client/session.h"
 #include "common/log.h"
 #include "common/stop.h"
@@ -89,7 +90,9 @@ static void wrong(struct doctor *d, enum error_kind kind, const char *format, ..
 static void add_versions(struct doctor *d)
 {
     struct utsname system;
-    add(d, "chancat %s, Jansson/%s, %s", CHANCAT_VERSION, JANSSON_VERSION, http_library_details());
+    const char *readline = screen_library_version();
+    add(d, "chancat %s, Jansson/%s%s%s, %s", CHANCAT_VERSION, JANSSON_VERSION,
+        readline ? ", Readline/" : "", readline ? readline : "", http_library_details());
     if (uname(&system) >= 0)
         add(d, "%s %s %s", system.sysname, system.release, system.machine);
 }
@@ -193,6 +196,14 @@ static const char *presence(const char *path)
     return access(path, R_OK) == 0 ? "it is there" : strerror(errno);
 }
 
+/* What a conversation would look like. */
+static void add_terminal(struct doctor *d)
+{
+    const char *term = getenv("TERM");
+    add(d, "  environment TERM: %s; at a terminal, lines are %s", term && *term ? term : "not set",
+        screen_is_capable() ? "edited with readline" : "read plainly");
+}
+
 /* Files and variables that say something beside the options. */
 static void add_surroundings(struct doctor *d)
 {
@@ -214,6 +225,7 @@ static void add_surroundings(struct doctor *d)
         add(d, "  environment %s: %s", variables[i], text.data ? text.data : "");
     }
     buf_release(&text);
+    add_terminal(d);
 }
 
 /* ---- files --------------------------------------------------------------------------------- */

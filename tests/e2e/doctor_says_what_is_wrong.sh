@@ -20,7 +20,7 @@ post ops anna hello
 run "$CHANCAT" --doctor ops
 assert_status 0
 assert_empty err
-assert_has out "^chancat [0-9.]*, Jansson/[0-9.]*, libcurl/[0-9.]* "
+assert_has out "^chancat [0-9.]*, Jansson/[0-9.]*, .*libcurl/[0-9.]* "
 assert_has out "^ok     connected to 127\.0\.0\.1 port $PORT: look-up [0-9.]* ms, connect [0-9.]* ms$"
 assert_has out '^ok     the server has these features: wait, limit, keys, batch'
 assert_has out '^ok     its clock is that of this machine'
@@ -28,6 +28,16 @@ assert_has out '^ok     the channel can be read; its newest message is [1-9]'
 assert_has out '^ok     the server says that it could store a message$'
 assert_eq "$(tail -n 1 out)" 'result: all is well'
 assert_not_has out '^wrong'
+
+test_case "it says what a conversation at a terminal would be like"
+run env TERM=dumb "$CHANCAT" --doctor ops
+assert_status 0
+assert_has out '^  environment TERM: dumb; at a terminal, lines are read plainly$'
+if "$CHANCAT" --version | grep -q Readline; then
+    assert_has out '^chancat .*, Readline/[0-9]'
+    run env TERM=xterm "$CHANCAT" --doctor ops
+    assert_has out '^  environment TERM: xterm; at a terminal, lines are edited with readline$'
+fi
 
 test_case "it stores nothing, and makes no file"
 run "$CHANCAT" --doctor --outbox outbox -C cursor ops
