@@ -89,7 +89,7 @@ static void show_help(struct chat *c)
 {
     struct buf help;
     buf_init(&help, 4096);
-    if (command_add_help(&help) == 0) {
+    if (command_add_help(c->s->options->screen, &help) == 0) {
         for (char *line = help.data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
             terminal_say(&c->terminal, (struct span){line, (size_t)(end - line)});
     }

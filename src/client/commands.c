@@ -50,14 +50,14 @@ enum command command_parse(struct span typed, struct span *ret_argument)
     return COMMAND_UNKNOWN;
 }
 
-int command_add_help(struct buf *b)
+int command_add_help(bool completes, struct buf *b)
 {
     for (size_t i = 0; i < COMMANDS; i++) {
         if (buf_addf(b, "%-8s %-4s  %s\n", table[i].name, table[i].argument, table[i].help))
             return -1;
     }
-    return buf_addf(b, "%-13s  %s\n", "//TEXT", "send /TEXT") ||
-                   buf_addf(b, "%-13s  %s\n", "Tab", "complete a command, a channel or a name")
-               ? -1
-               : 0;
+    if (buf_addf(b, "%-13s  %s\n", "//TEXT", "send /TEXT"))
+        return -1;
+    return completes ? buf_addf(b, "%-13s  %s\n", "Tab", "complete a command, a channel or a name")
+                     : 0;
 }

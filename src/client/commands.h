@@ -9,6 +9,8 @@
 #ifndef CHANCAT_COMMANDS_H
 #define CHANCAT_COMMANDS_H
 
+#include <stdbool.h>
+
 #include "common/buf.h"
 #include "common/text.h"
 
@@ -27,7 +29,7 @@ enum command command_parse(struct span typed, struct span *ret_argument);
 /* The name of the n-th command, with its slash; NULL: there are no more. */
 const char *command_name(size_t n);
 
-/* Appends the lines that /help shows. 0, or -1 (buffer full). */
-int command_add_help(struct buf *b);
+/* Appends the lines that /help shows; `completes`: the Tab key does. 0, or -1 (buffer full). */
+int command_add_help(bool completes, struct buf *b);
 
 #endif

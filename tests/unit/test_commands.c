@@ -58,7 +58,11 @@ static void each_command_is_named_and_explained(void **state)
     struct buf help;
     struct span argument;
     buf_init(&help, 4096);
-    assert_int_equal(command_add_help(&help), 0);
+    assert_int_equal(command_add_help(false, &help), 0);
+    assert_null(strstr(help.data, "Tab"));
+    buf_clear(&help);
+    assert_int_equal(command_add_help(true, &help), 0);
+    assert_non_null(strstr(help.data, "Tab"));
     size_t n = 0;
     for (; command_name(n); n++) {
         assert_non_null(strstr(help.data, command_name(n)));
