@@ -64,6 +64,15 @@ for page in chancat.1 chancatd.8; do
     assert_has out "^${page%.*} ${version//./[.]} "
 done
 
+test_case "chancat.1 describes each variable that the client reads"
+grep -ohE 'getenv\("[A-Z_]+"\)' "$ROOT"/src/client/*.c "$ROOT"/src/common/*.c |
+    grep -oE '[A-Z_]{2,}' | grep -vx NETRC | sort -u >read # NETRC is looked at for libcurl's sake
+assert test -s read
+sed -n '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/s/^\.It Ev //p' "$ROOT/man/chancat.1" |
+    grep -oE '[A-Z_]{2,}' | sort -u >page
+comm -23 read page >missing
+assert_empty missing
+
 test_case "the configuration file shown in chancat.1 uses options that exist"
 of_help "$CHANCAT" >help
 sed -n '/^\.Sh FILES/,/^\.Sh EXIT/p' "$ROOT/man/chancat.1" |
