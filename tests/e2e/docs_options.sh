@@ -66,11 +66,11 @@ done
 
 test_case "chancat.1 describes each variable that the client reads"
 grep -ohE 'getenv\("[A-Z_]+"\)' "$ROOT"/src/client/*.c "$ROOT"/src/common/*.c |
-    grep -oE '[A-Z_]{2,}' | grep -vx NETRC | sort -u >read # NETRC is looked at for libcurl's sake
-assert test -s read
+    grep -oE '[A-Z_]{2,}' | grep -vx NETRC | sort -u >variables # NETRC is looked at for libcurl's sake
+assert test -s variables
 sed -n '/^\.Sh ENVIRONMENT/,/^\.Sh FILES/s/^\.It Ev //p' "$ROOT/man/chancat.1" |
     grep -oE '[A-Z_]{2,}' | sort -u >page
-comm -23 read page >missing
+comm -23 variables page >missing
 assert_empty missing
 
 test_case "the configuration file shown in chancat.1 uses options that exist"
