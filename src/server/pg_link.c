@@ -2,11 +2,14 @@
 #include "server/pg_link.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 
 #define BINARY 1
 
@@ -180,26 +183,78 @@ void pg_close(struct pg_link *link)
 {
     PQfinish(link->conn);
     link->conn = NULL;
+    link->prepared_count = 0;
 }
 
-static bool send_steps(PGconn *conn, const struct pg_step *steps, size_t count)
+/* --- a run ------------------------------------------------------------------------------------ */
+
+/* What was sent, in order: each gets a result. */
+struct sent {
+    size_t count;
+    struct {
+        size_t step;
+        bool prepares; /* it is only made ready */
+    } items[2 * PG_STEPS_MAX];
+};
+
+static bool is_prepared(const struct pg_link *link, const char *sql)
+{
+    for (size_t i = 0; i < link->prepared_count; i++) {
+        if (link->prepared[i] == sql)
+            return true;
+    }
+    return false;
+}
+
+/* Statements are constants: one has one address for as long as the program runs. */
+static void is_prepared_now(struct pg_link *link, const char *sql)
+{
+    if (link->prepared_count < PG_NAMES_MAX)
+        link->prepared[link->prepared_count++] = sql;
+}
+
+static void note_sent(struct sent *sent, size_t step, bool prepares)
+{
+    sent->items[sent->count].step = step;
+    sent->items[sent->count++].prepares = prepares;
+}
+
+static bool send_step(const struct pg_link *link, const struct pg_step *s, size_t at,
+                      struct sent *sent)
+{
+    char name[32];
+    Oid types[PG_PARAMS_MAX];
+    const char *values[PG_PARAMS_MAX];
+    int lengths[PG_PARAMS_MAX], formats[PG_PARAMS_MAX];
+    for (int k = 0; k < s->count; k++) {
+        const struct pg_param *p = &s->params[k];
+        types[k] = p->type;
+        values[k] = p->data ? p->data : p->number;
+        lengths[k] = (int)p->len;
+        formats[k] = BINARY;
+    }
+    bool named = link->prepares && s->count > 0;
+    if (named) {
+        snprintf(name, sizeof(name), "chancat_%016" PRIx64, hash_add(HASH_START, span_of(s->sql)));
+        if (!is_prepared(link, s->sql)) {
+            if (!PQsendPrepare(link->conn, name, s->sql, s->count, types))
+                return false;
+            note_sent(sent, at, true);
+        }
+    }
+    note_sent(sent, at, false);
+    return named ? PQsendQueryPrepared(link->conn, name, s->count, values, lengths, formats, BINARY)
+                 : PQsendQueryParams(link->conn, s->sql, s->count, types, values, lengths, formats,
+                                     BINARY);
+}
+
+static bool send_steps(const struct pg_link *link, const struct pg_step *steps, size_t count,
+                       struct sent *sent)
 {
     bool good = true;
-    for (size_t i = 0; good && i < count; i++) {
-        const struct pg_step *s = &steps[i];
-        Oid types[PG_PARAMS_MAX];
-        const char *values[PG_PARAMS_MAX];
-        int lengths[PG_PARAMS_MAX], formats[PG_PARAMS_MAX];
-        for (int k = 0; k < s->count; k++) {
-            const struct pg_param *p = &s->params[k];
-            types[k] = p->type;
-            values[k] = p->data ? p->data : p->number;
-            lengths[k] = (int)p->len;
-            formats[k] = BINARY;
-        }
-        good = PQsendQueryParams(conn, s->sql, s->count, types, values, lengths, formats, BINARY);
-    }
-    return good && PQpipelineSync(conn);
+    for (size_t i = 0; good && i < count; i++)
+        good = send_step(link, &steps[i], i, sent);
+    return good && PQpipelineSync(link->conn);
 }
 
 /* Until a result can be taken; what is not sent yet goes meanwhile. */
@@ -248,6 +303,8 @@ static void note_failure(struct pg_link *link, const PGresult *result, struct er
     if (state)
         memcpy(link->sqlstate, state, strnlen(state, sizeof(link->sqlstate) - 1));
     failed("PostgreSQL", text ? text : "it failed", e);
+    if (pg_failed_with(link, "26000") || pg_failed_with(link, "42P05"))
+        link->prepares = false; /* a pooler: names are not ours alone */
 }
 
 /* Behind a pooler the server's side of this connection may have been another's that listened. What
@@ -259,9 +316,23 @@ static void drop_word(struct pg_link *link)
         PQfreemem(notify);
 }
 
+/* The result of a statement that was done, or made ready. */
+static void take_result(struct pg_link *link, struct pg_step *steps, const struct sent *sent,
+                        size_t at, PGresult *result)
+{
+    struct pg_step *step = at < sent->count ? &steps[sent->items[at].step] : NULL;
+    if (step && !sent->items[at].prepares) {
+        step->result = result;
+        return;
+    }
+    PQclear(result);
+    if (step)
+        is_prepared_now(link, step->sql);
+}
+
 /* All results of a run, up to the mark behind its last statement. */
-static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, size_t count,
-                                int64_t deadline, struct error *e)
+static enum pg_end take_results(struct pg_link *link, struct pg_step *steps,
+                                const struct sent *sent, int64_t deadline, struct error *e)
 {
     enum pg_end end = PG_DONE;
     for (size_t at = 0;;) {
@@ -280,8 +351,8 @@ static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, siz
             note_failure(link, result, e);
             end = PG_FAILED;
         }
-        if (at < count && (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK))
-            steps[at].result = result;
+        if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+            take_result(link, steps, sent, at, result);
         else
             PQclear(result);
         at++;
@@ -291,6 +362,7 @@ static enum pg_end take_results(struct pg_link *link, struct pg_step *steps, siz
 enum pg_end pg_run(struct pg_link *link, struct pg_step *steps, size_t count, int64_t deadline,
                    struct error *e)
 {
+    struct sent sent = {.count = 0};
     link->sqlstate[0] = '\0';
     for (size_t i = 0; i < count; i++)
         steps[i].result = NULL;
@@ -298,9 +370,9 @@ enum pg_end pg_run(struct pg_link *link, struct pg_step *steps, size_t count, in
         error_set(e, ERROR_LOCAL, "there is no connection to PostgreSQL");
         return PG_LOST;
     }
-    if (!send_steps(link->conn, steps, count))
+    if (!send_steps(link, steps, count, &sent))
         return lose(link, e);
-    return take_results(link, steps, count, deadline, e);
+    return take_results(link, steps, &sent, deadline, e);
 }
 
 void pg_clear(struct pg_step *steps, size_t count)

@@ -5,8 +5,13 @@
  * Statements go in runs: a run is sent as a whole and answered as a whole (libpq's pipeline mode),
  * so it costs one round trip, and a statement that fails keeps those behind it from being done.
  * A run without BEGIN is one transaction of its own. Parameters and results are binary, texts are
- * bytea: any bytes, in a database of any encoding. No statement is prepared under a name, so a
- * pooler that hands out another connection for each transaction may stand in between.
+ * bytea: any bytes, in a database of any encoding.
+ *
+ * An owner whose statements come again and again may have them prepared: PostgreSQL then reads and
+ * plans each once for a connection. A pooler that hands out another connection for each transaction
+ * may stand in between all the same: where a name is not known, or known already, the run fails,
+ * and from then on nothing is prepared. A name is made of the statement, so nobody's name can mean
+ * another statement.
  *
  * A link that was lost, or whose answer did not come in time, is down and stays so until it is
  * opened again; what the server made of the last run is then not known. One thread at a time.
@@ -24,6 +29,8 @@
 #include "common/text.h"
 
 #define PG_PARAMS_MAX 6
+#define PG_STEPS_MAX  8  /* in a run */
+#define PG_NAMES_MAX  16 /* statements that are prepared */
 
 /* What is read behind a lock must be what is there then, whatever the database's defaults: a
  * snapshot of the transaction's begin would be older than the lock. */
@@ -50,6 +57,9 @@ struct pg_link {
     bool (*stop)(void); /* asked when a signal interrupts a wait: true ends it; NULL: none does */
     char sqlstate[6];   /* of the statement that failed last */
     bool listens;       /* the owner takes notifications; else they are dropped */
+    bool prepares;      /* statements with parameters are prepared; see above */
+    const char *prepared[PG_NAMES_MAX];
+    size_t prepared_count;
 };
 
 enum pg_end {

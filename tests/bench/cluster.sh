@@ -10,7 +10,7 @@
 # table: settings; the locks; as many numbers of the sequence; one insert of all rows; commit. As
 # chancatd it waits for what the server answers as seldom as it can (with its pipelines three times
 # for a transaction, chancatd twice), and it leaves nothing prepared from one transaction to the next
-# (-M extended). The size is the mean of chancatd's in the same round, from its /metrics.
+# (-M prepared). The size is the mean of chancatd's in the same round, from its /metrics.
 #
 # apart: from the reply of one chancatd, which says that a message is stored, to its line in the pipe
 # behind a chancat -rf, which long-polls another one (latency.c, see follow.sh).
@@ -179,7 +179,7 @@ shared_pgbench() {
     local size tps
     size=$(tail -n 1 "$SAMPLES/$group.$servers.chancatd" | cut -d ' ' -f 2)
     write_pgbench_script "$WORK/pgbench.sql" "$size"
-    attend pgbench -n -M extended -f "$WORK/pgbench.sql" "${PGBENCH_RUN[@]}" \
+    attend pgbench -n -M prepared -f "$WORK/pgbench.sql" "${PGBENCH_RUN[@]}" \
         -c $((CLUSTER_WRITERS * servers)) -j "$servers" -D channels="$(array "$size" c100)" \
         -D senders="$(array "$size" bench)" \
         -D contents="$(array "$size" 'line 0000001 of a benchmark')" \
