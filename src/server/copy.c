@@ -216,6 +216,17 @@ static enum error_kind verify(struct copy *c, struct error *e)
 
 /* --- copying ---------------------------------------------------------------------------------- */
 
+/* Before the first message: who stores in a target whose copy was ended gets no id that the rest of
+ * it needs, and a role that may not do this is told at once. */
+static enum error_kind raise_ids(struct copy *c, struct error *e)
+{
+    struct copy_end *to = c->to.end;
+    if (c->highest < 1)
+        return ERROR_NONE;
+    enum error_kind kind = to->ops->raise_ids(to, c->highest, e);
+    return kind ? kind : to->ops->commit(to, e);
+}
+
 static int64_t bytes_of(const struct copy_page *page)
 {
     size_t bytes = 0;
@@ -287,15 +298,6 @@ static enum error_kind copy_keys(struct copy *c, struct error *e)
     return kind;
 }
 
-static enum error_kind raise_ids(struct copy *c, struct error *e)
-{
-    struct copy_end *to = c->to.end;
-    if (c->highest < 1)
-        return ERROR_NONE;
-    enum error_kind kind = to->ops->raise_ids(to, c->highest, e);
-    return kind ? kind : to->ops->commit(to, e);
-}
-
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static enum error_kind open_ends(struct copy *c, const char *from, const char *to, struct error *e)
@@ -320,11 +322,11 @@ static enum error_kind run(struct copy *c, const char *from, const char *to, str
     if (!kind)
         kind = check_target(c, e);
     if (!kind)
+        kind = raise_ids(c, e);
+    if (!kind)
         kind = copy_messages(c, e);
     if (!kind)
         kind = copy_keys(c, e);
-    if (!kind)
-        kind = raise_ids(c, e);
     return kind ? kind : verify(c, e);
 }
 

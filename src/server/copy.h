@@ -7,6 +7,7 @@
  *
  *   check    what is in the target must be the beginning of what is in the source: an earlier copy
  *            that was ended, or of an earlier state. Else nothing is changed.
+ *   ids      new ones go on above those of the source, from now on
  *   copy     the messages behind it, in the order of their ids and in transactions
  *   keys     become those of the source, whatever they were
  *   verify   what was copied is read back from both sides

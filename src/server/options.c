@@ -57,7 +57,7 @@ int server_options_add_help(struct buf *b)
 {
     if (buf_add_str(b, "usage: chancatd [OPTION ...]\n"
                        "       chancatd --copy FROM TO [OPTION ...]\n"
-                       "A chat server for chancat, on an SQLite database.\n") ||
+                       "A chat server for chancat, on a database of SQLite or PostgreSQL.\n") ||
         opt_add_help(&server_options_table, b))
         return -1;
     return buf_add_str(b, "\nThe whole story: man chancatd\n");

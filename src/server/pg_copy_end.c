@@ -35,14 +35,17 @@
 #define SEQUENCE "'chancat.message_id'::pg_catalog.regclass"
 #define HIGHEST  "coalesce(pg_catalog.pg_sequence_last_value(" SEQUENCE "), 0)"
 
-/* A copy takes its time. The page is to be fetched through the index, also when the database does
- * not know yet how large the table is. */
+/* A copy takes its time, also between two statements. One whose machine went away must not keep the
+ * lock of all channels for the hours that TCP gives it. A page is to be fetched through the index,
+ * also when the database does not know yet how large the table is. What the version of PostgreSQL
+ * does not have is passed over. */
 static const char settings_sql[] =
-    "SELECT pg_catalog.set_config('statement_timeout', '0', false),"
-    " pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false),"
-    " pg_catalog.set_config('lock_timeout', '" LOCK_MS "', false),"
-    " pg_catalog.set_config('enable_hashjoin', 'off', false),"
-    " pg_catalog.set_config('enable_mergejoin', 'off', false)";
+    "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES ('statement_timeout', '0'),"
+    " ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
+    " ('idle_session_timeout', '0'), ('lock_timeout', '" LOCK_MS "'),"
+    " ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'),"
+    " ('tcp_keepalives_count', '3'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'))"
+    " AS v (name, value) JOIN pg_catalog.pg_settings AS s ON s.name = v.name";
 static const char lock_sql[] = "SELECT pg_catalog.pg_advisory_lock(" PG_ALL_CHANNELS ")";
 static const char unlock_sql[] = "SELECT pg_catalog.pg_advisory_unlock(" PG_ALL_CHANNELS ")";
 static const char is_there_sql[] = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class"

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/hash.h"
+#include "common/log.h"
 #include "common/number.h"
 
 #define PAYLOAD_MAX  7900u /* PostgreSQL takes less than 8,000 bytes */
@@ -21,9 +22,11 @@
 static const char notify_sql[] = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true),"
                                  " pg_catalog.pg_notify('chancat', $1)";
 static const char prune_sql[] =
-    "DELETE FROM chancat.append_key WHERE name IN (SELECT name FROM chancat.append_key WHERE time"
-    " <= floor(extract(epoch FROM pg_catalog.clock_timestamp()))::bigint - $1"
-    " ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED)";
+    "WITH gone AS (DELETE FROM chancat.append_key WHERE name IN (SELECT name FROM"
+    " chancat.append_key WHERE time <= floor(extract(epoch FROM"
+    " pg_catalog.clock_timestamp()))::bigint - $1"
+    " ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1)"
+    " SELECT pg_catalog.count(*) FROM gone";
 
 /* --- what is to be told ----------------------------------------------------------------------- */
 
@@ -221,11 +224,19 @@ static void tell_now(struct pg_news *n)
 
 static void prune_now(struct pg_news *n)
 {
+    struct error e;
     struct pg_step step = {.sql = prune_sql};
     pg_add_int8(&step, STORE_KEY_KEPT_S);
     pg_add_int8(&step, PRUNE_MAX);
-    run(n, &step);
-    n->prune_at = clock_deadline(PRUNE_MS);
+    enum pg_end end = pg_run(&n->link, &step, 1, clock_deadline(ANSWER_MS), &e);
+    /* As many as there may be: it goes on at once, so it keeps pace with any sender. */
+    bool more = end == PG_DONE && pg_int8(step.result, 0, 0) == PRUNE_MAX;
+    pg_clear(&step, 1);
+    n->prune_at = more ? 0 : clock_deadline(PRUNE_MS);
+    if (end == PG_FAILED)
+        log_warn("keys that are too old cannot be removed: %s", e.text);
+    if (end == PG_LOST)
+        is_lost(n, &e);
 }
 
 /* Until there is word from here or there, or something is due. */

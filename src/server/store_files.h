@@ -22,8 +22,8 @@ int store_files_open(const char *where, int flags, sqlite3 **ret);
 
 /* Can this be opened, or made, for writing by the user who asks? SQLite would open it all the same
  * and then refuse each message, say only that it cannot, or wait for the other end of a FIFO.
- * Follows symbolic links as SQLite does, as it
- * keeps the other files beside the last of them. ERROR_LOCAL names the file that is wrong. */
+ * Follows symbolic links as SQLite does, as it keeps the other files beside the last of them.
+ * ERROR_LOCAL names the file that is wrong. */
 enum error_kind store_files_look(const char *where, struct error *e);
 
 /* Which file stood under the name when it was opened. */

@@ -52,8 +52,7 @@ void store_queue_linger(struct store_queue *q, unsigned enough, int64_t deadline
 /* Takes nothing in any more; whoever waits in store_queue_take() is woken. */
 void store_queue_close(struct store_queue *q);
 
-/* --- a group: a list through `next` ------------------------------------------------------------
- */
+/* --- a group: a list through `next` ----------------------------------------------------------- */
 
 /* Has it waited too long to be stored? */
 bool store_append_is_late(const struct store_append *a);

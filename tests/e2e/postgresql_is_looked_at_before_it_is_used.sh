@@ -48,6 +48,11 @@ schema_is_gone() {
     [ "$(pg_sql "SELECT count(*) FROM pg_namespace WHERE nspname = 'chancat'")" = 0 ]
 }
 
+# shellcheck disable=SC2317 # called by wait_until
+old_keys_are_gone() {
+    [ "$(pg_sql "SELECT count(*) FROM chancat.append_key WHERE name LIKE 'old%'")" = 0 ]
+}
+
 test_case 'eight servers that start at once on an empty database make one schema'
 new_database
 pids=()
@@ -70,10 +75,36 @@ assert_eq "$(pg_sql 'SELECT count(*) FROM chancat.version')" 1
 assert_eq "$(pg_sql 'SELECT count(*) FROM chancat.message')" 8
 
 test_case 'a role that may make nothing uses a schema that is there'
+# Those of chancatd(8), which are enough for keys, their end, a probe and both ends of a copy, too.
 pg_sql 'GRANT USAGE ON SCHEMA chancat TO guest;
-    GRANT SELECT, INSERT, DELETE ON ALL TABLES IN SCHEMA chancat TO guest;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA chancat TO guest'
+    GRANT USAGE ON SEQUENCE chancat.message_id TO guest;
+    GRANT SELECT, INSERT ON chancat.message TO guest;
+    GRANT SELECT, INSERT, DELETE, UPDATE ON chancat.append_key TO guest;
+    GRANT SELECT ON chancat.version TO guest'
 good "$(uri_as guest)"
+pg_sql "INSERT INTO chancat.append_key
+    SELECT 'old' || i, 1, decode('0000000000000001', 'hex'), i FROM generate_series(1, 2500) AS i"
+start_server -d "$(uri_as guest)"
+wait_until old_keys_are_gone
+for i in 1 2; do
+    curl -sS -o /dev/null -w '%{http_code}\n' -H 'Idempotency-Key: k' "$URL/send" \
+        -d 'channel=c&sender=s&content=keyed'
+    # One that is too old gives its name to another message.
+    pg_sql 'UPDATE chancat.append_key SET time = 0, fingerprint = 0'
+done >status
+curl -sS -o /dev/null -w '%{http_code}\n' "$URL/healthz" >>status
+assert_file status $'200\n200\n200'
+stop_server
+run "$CHANCATD" --copy "$(uri_as guest)" of_guest.db
+assert_status 0
+pg_sql 'TRUNCATE chancat.message, chancat.append_key; ALTER SEQUENCE chancat.message_id RESTART'
+run "$CHANCATD" --copy of_guest.db "$(uri_as guest)"
+assert_status 1
+assert_has err 'permission denied for sequence message_id'
+assert_eq "$(pg_sql 'SELECT count(*) FROM chancat.message')" 0 # it is told at once
+pg_sql 'GRANT UPDATE ON SEQUENCE chancat.message_id TO guest'
+run "$CHANCATD" --copy of_guest.db "$(uri_as guest)"
+assert_status 0
 
 test_case 'without a schema it is told that it may not make one, and makes nothing'
 new_database
