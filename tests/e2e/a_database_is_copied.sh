@@ -19,11 +19,11 @@ assert_status 0
 assert_empty out
 assert_empty err
 end_process "$writer"
+stop_server # what it had taken already is stored by now
 run "$CHANCATD" -v --copy "$DATABASE" copy.db
 assert_status 0
 assert_lines err 1
 assert_has err '^chancatd: [0-9]* messages copied in [0-9]* ms, .* and they are the same$'
-stop_server
 assert_eq "$(sqlite3 copy.db "ATTACH '$DATABASE' AS s; SELECT count(*) FROM
     (SELECT * FROM s.message EXCEPT SELECT * FROM main.message)")" 0
 assert_eq "$(stat -c %a copy.db)" 600
