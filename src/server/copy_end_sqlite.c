@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "server/store_files.h"
 #include "server/store_impl.h"
+#include "server/store_queue.h"
 #include "server/store_schema.h"
 
 #define BUSY_MS     5000
@@ -22,8 +23,7 @@
 #define TEXT_MAX    (1u << 30) /* of a page; no row of SQLite is larger */
 #define COLUMNS     5
 #define ROWS        50 /* in one statement */
-#define ID_BYTES    8
-#define KEYS_BEFORE 2 /* the version that brought keys; the next brought gaps */
+#define KEYS_BEFORE 2  /* the version that brought keys; the next brought gaps */
 
 /* From WRITE_ROWS on they are the target's. */
 enum statement {
@@ -196,8 +196,8 @@ static enum error_kind next(struct copy_end *base, struct copy_page *ret, struct
 
 static int add_id(struct buf *b, int64_t id)
 {
-    char bytes[ID_BYTES];
-    for (size_t i = ID_BYTES; i-- > 0; id = (int64_t)((uint64_t)id >> 8))
+    char bytes[STORE_ID_BYTES];
+    for (size_t i = STORE_ID_BYTES; i-- > 0; id = (int64_t)((uint64_t)id >> 8))
         bytes[i] = (char)(id & 0xff);
     return buf_add(b, bytes, sizeof(bytes));
 }
@@ -211,7 +211,7 @@ static int take_ids(struct buf *text, sqlite3_stmt *row, struct span *ret)
     int bad = count < 1 || count > INT32_MAX || first > INT64_MAX - count ? -1 : 0;
     for (int64_t i = 0; !bad && i < count; i++)
         bad = add_id(text, first + i);
-    *ret = (struct span){NULL, (size_t)count * ID_BYTES};
+    *ret = (struct span){NULL, (size_t)count * STORE_ID_BYTES};
     return bad;
 }
 
@@ -283,19 +283,11 @@ static enum error_kind write_page(struct copy_end *base, const struct copy_page 
     return kind;
 }
 
-static int64_t id_at(struct span ids, size_t i)
-{
-    uint64_t id = 0;
-    for (size_t k = 0; k < ID_BYTES; k++)
-        id = id << 8 | (unsigned char)ids.data[i * ID_BYTES + k];
-    return (int64_t)id;
-}
-
 static bool has_gaps(struct span ids)
 {
-    size_t count = ids.len / ID_BYTES;
+    size_t count = ids.len / STORE_ID_BYTES;
     for (size_t i = 1; i < count; i++) {
-        if (id_at(ids, i) != id_at(ids, i - 1) + 1)
+        if (store_id_at(ids, i) != store_id_at(ids, i - 1) + 1)
             return true;
     }
     return false;
@@ -304,12 +296,12 @@ static bool has_gaps(struct span ids)
 static enum error_kind write_key(struct sqlite_end *s, const struct copy_key *k, struct error *e)
 {
     sqlite3_stmt *statement = s->statements[WRITE_KEY];
-    if (k->ids.len < ID_BYTES || k->ids.len % ID_BYTES != 0)
+    if (k->ids.len < STORE_ID_BYTES || k->ids.len % STORE_ID_BYTES != 0)
         return error_set(e, ERROR_LOCAL, "a key of the source is damaged");
     bind_span(statement, 1, k->name);
     sqlite3_bind_int64(statement, 2, k->fingerprint);
-    sqlite3_bind_int64(statement, 3, id_at(k->ids, 0));
-    sqlite3_bind_int64(statement, 4, (int64_t)(k->ids.len / ID_BYTES));
+    sqlite3_bind_int64(statement, 3, store_id_at(k->ids, 0));
+    sqlite3_bind_int64(statement, 4, (int64_t)(k->ids.len / STORE_ID_BYTES));
     sqlite3_bind_int64(statement, 5, k->time_s);
     if (has_gaps(k->ids))
         sqlite3_bind_blob64(statement, 6, k->ids.data, k->ids.len, SQLITE_STATIC);

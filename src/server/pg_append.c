@@ -12,7 +12,6 @@
 #define ARRAY_MAX (256u << 20)
 #define KEPT_MIN  (64u << 10) /* of each array from one group to the next */
 #define MARGIN_MS 500         /* PostgreSQL says first that a lock did not come */
-#define NOW       "floor(extract(epoch FROM pg_catalog.clock_timestamp()))::bigint"
 
 /* A server that is cut off must not hold its locks for long. And a plan that was made when the
  * tables were small is kept for a while: it must be good when they are large, too. */
@@ -34,10 +33,10 @@ static const char share_all_sql[] =
     "SELECT pg_catalog.pg_advisory_xact_lock_shared(" PG_ALL_CHANNELS ")";
 static const char lock_sql[] =
     "SELECT pg_catalog.pg_advisory_xact_lock(k) FROM pg_catalog.unnest($1) AS k";
-static const char draw_sql[] = "SELECT pg_catalog.nextval('chancat.message_id'), " NOW
+static const char draw_sql[] = "SELECT pg_catalog.nextval('chancat.message_id'), " PG_NOW
                                " FROM pg_catalog.generate_series(1, $1)";
 static const char find_keys_sql[] = "SELECT name, fingerprint, ids, time FROM chancat.append_key"
-                                    " WHERE name = ANY ($1) AND time > " NOW " - $2";
+                                    " WHERE name = ANY ($1) AND time > " PG_NOW " - $2";
 static const char doubt_sql[] =
     "SELECT count(*) FROM chancat.message WHERE channel_key = $1 AND id = $2 AND channel = $3"
     " AND sender = $4 AND content = $5 AND time = $6";
@@ -47,7 +46,7 @@ static const char insert_sql[] =
     "INSERT INTO chancat.message (channel_key, id, channel, sender, content, time)"
     " SELECT r.k, r.i, r.c, r.s, r.t, $6 FROM unnest($1, $2, $3, $4, $5) AS r (k, i, c, s, t)";
 static const char drop_keys_sql[] =
-    "DELETE FROM chancat.append_key WHERE name = ANY ($1) AND time <= " NOW " - $2";
+    "DELETE FROM chancat.append_key WHERE name = ANY ($1) AND time <= " PG_NOW " - $2";
 static const char insert_keys_sql[] =
     "INSERT INTO chancat.append_key (name, fingerprint, ids, time)"
     " SELECT r.n, r.f, r.i, $4 FROM unnest($1, $2, $3) AS r (n, f, i)";
@@ -253,25 +252,17 @@ static bool give_ids(struct drawn *d, struct store_append *a)
     return true;
 }
 
-static int64_t id_at(struct span ids, size_t i)
-{
-    uint64_t id = 0;
-    for (size_t k = 0; k < sizeof(id); k++)
-        id = id << 8 | (unsigned char)ids.data[i * sizeof(id) + k];
-    return (int64_t)id;
-}
-
 /* The key was used: for the same messages, which then have their ids and time, or for others. */
 static void replay(struct store_append *a, const PGresult *keys, int row)
 {
     struct span ids = pg_bytes(keys, row, 2);
     if (pg_int8(keys, row, 1) != store_append_fingerprint(a) ||
-        ids.len != a->count * sizeof(int64_t)) {
+        ids.len != a->count * STORE_ID_BYTES) {
         a->kind = ERROR_REFUSED;
         return;
     }
     for (size_t i = 0; i < a->count; i++) {
-        a->messages[i].id = id_at(ids, i);
+        a->messages[i].id = store_id_at(ids, i);
         a->messages[i].time_s = pg_int8(keys, row, 3);
     }
     a->replayed = true;

@@ -36,6 +36,9 @@
  * snapshot of the transaction's begin would be older than the lock. */
 #define PG_BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED"
 
+/* Seconds since 1970 by the clock of the database, which all servers share. */
+#define PG_NOW "floor(extract(epoch FROM pg_catalog.clock_timestamp()))::bigint"
+
 struct pg_param {
     Oid type;
     const char *data;

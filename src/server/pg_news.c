@@ -23,9 +23,8 @@ static const char notify_sql[] = "SELECT pg_catalog.set_config('synchronous_comm
                                  " pg_catalog.pg_notify('chancat', $1)";
 static const char prune_sql[] =
     "WITH gone AS (DELETE FROM chancat.append_key WHERE name IN (SELECT name FROM"
-    " chancat.append_key WHERE time <= floor(extract(epoch FROM"
-    " pg_catalog.clock_timestamp()))::bigint - $1"
-    " ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1)"
+    " chancat.append_key WHERE time <= " PG_NOW
+    " - $1 ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1)"
     " SELECT pg_catalog.count(*) FROM gone";
 
 /* --- what is to be told ----------------------------------------------------------------------- */

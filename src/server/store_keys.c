@@ -34,25 +34,19 @@ static void bind_name(sqlite3_stmt *statement, const struct store_append *a)
     sqlite3_bind_text64(statement, 1, a->key.data, a->key.len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-static int64_t id_at(const unsigned char *ids, size_t i)
-{
-    uint64_t id = 0;
-    for (size_t k = 0; k < sizeof(id); k++)
-        id = id << 8 | ids[i * sizeof(id) + k];
-    return (int64_t)id;
-}
-
 /* The row is there. */
 static enum store_keys_found compare(sqlite3_stmt *row, const struct store_append *a)
 {
     if (sqlite3_column_int64(row, 0) != store_append_fingerprint(a) ||
         sqlite3_column_int64(row, 2) != (int64_t)a->count)
         return STORE_KEYS_OTHER;
-    const unsigned char *ids = sqlite3_column_blob(row, 4);
-    if (ids && (size_t)sqlite3_column_bytes(row, 4) != a->count * sizeof(int64_t))
+    const char *bytes = sqlite3_column_blob(row, 4);
+    struct span ids = {bytes, (size_t)sqlite3_column_bytes(row, 4)};
+    if (ids.data && ids.len != a->count * STORE_ID_BYTES)
         return STORE_KEYS_OTHER;
     for (size_t i = 0; i < a->count; i++) {
-        a->messages[i].id = ids ? id_at(ids, i) : sqlite3_column_int64(row, 1) + (int64_t)i;
+        a->messages[i].id =
+            ids.data ? store_id_at(ids, i) : sqlite3_column_int64(row, 1) + (int64_t)i;
         a->messages[i].time_s = sqlite3_column_int64(row, 3);
     }
     return STORE_KEYS_SAME;

@@ -100,6 +100,14 @@ bool store_append_is_late(const struct store_append *a)
     return clock_left_ms(a->late_at) == 0;
 }
 
+int64_t store_id_at(struct span ids, size_t i)
+{
+    uint64_t id = 0;
+    for (size_t k = 0; k < STORE_ID_BYTES; k++)
+        id = id << 8 | (unsigned char)ids.data[i * STORE_ID_BYTES + k];
+    return (int64_t)id;
+}
+
 /* Each message has three fields, so what has as many fields has as many messages. */
 int64_t store_append_fingerprint(const struct store_append *a)
 {

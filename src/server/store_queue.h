@@ -60,6 +60,10 @@ bool store_append_is_late(const struct store_append *a);
 /* Of all its texts: what a repeat under the same key must have, too. */
 int64_t store_append_fingerprint(const struct store_append *a);
 
+/* The i-th of the ids that are kept with a key, where they are listed: 8 bytes each, big-endian. */
+#define STORE_ID_BYTES sizeof(int64_t)
+int64_t store_id_at(struct span ids, size_t i);
+
 /* Takes the late ones out of the group, so that they are answered at once. */
 struct store_append *store_group_take_late(struct store_append **group);
 
